@@ -1,0 +1,1 @@
+//! Floor 1: RTP, RTCP, relay with latching, tones, port leases, sans-IO.

@@ -1,0 +1,1 @@
+//! Floor 1: SIP and SDP, sans-IO.

@@ -1,0 +1,1 @@
+//! Floor 4: engines for the store registry.
