@@ -8,9 +8,10 @@
 //!   handle(now, input) ─┐                       ┌─▶ poll_output()  what to send, store, log
 //!   handle_timeout(now) ┴─▶ one state machine ──┴─▶ poll_timeout() the next deadline, its reason
 //! ```
-//! Map: [`node`] the verbs · [`time`] · [`net`] the network as data · [`entropy`] keyed randomness ·
-//! [`timers`] · [`table`] · [`pending`] · [`limits`] every bound of the house · [`store`] what may be
-//! written down · [`freeze`] plain data to bytes and back · [`hash`] the trace hash.
+//! Map: [`node`] the verbs · [`time`] · [`net`] the network as data · [`entropy`] keyed
+//! randomness · [`timers`] · [`table`] · [`pending`] · [`limits`] every bound of the house ·
+//! [`store`] what may be written down · [`freeze`] plain data to bytes and back · [`hash`] the
+//! trace hash.
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
