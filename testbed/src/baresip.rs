@@ -141,7 +141,7 @@ fn config(dir: &std::path::Path, ip: &str) -> String {
         "poll_method epoll\nsip_listen {ip}:5060\nnet_interface {ip}\nrtp_ports 50000-50100\n\
          audio_player aufile,{dir}/play.wav\naudio_source aufile,{dir}/say.wav\n\
          audio_alert aufile,{dir}/alert.wav\nctrl_tcp_listen {ip}:4444\n\
-         module_path {modules}\nmodule stdio.so\nmodule g711.so\nmodule aufile.so\n\
+         module_path {modules}\nmodule g711.so\nmodule aufile.so\n\
          module sndfile.so\nmodule_app account.so\nmodule_app contact.so\nmodule_app menu.so\n\
          module_app ctrl_tcp.so\nsnd_path {dir}/rec\n"
     )
