@@ -18,6 +18,8 @@ pub const SIP_LIST_MAX: usize = 70;
 pub const SDP_MEDIA_MAX: usize = 16;
 /// Payload formats on one m-line. Brim: 488.
 pub const SDP_FORMATS_MAX: usize = 64;
+/// Lines in one session description. Brim: 488.
+pub const SDP_LINES_MAX: usize = 1_024;
 
 // Calls and transactions -----------------------------------------------------------------------
 /// Calls of one Node. Brim: 503 with Retry-After.
@@ -62,6 +64,14 @@ pub const PORT_QUARANTINE: Duration = Duration::from_secs(5);
 pub const RTP_PACKET_BYTES_MAX: usize = 1_500;
 /// A new port at the same address is believed after this much silence of the old one.
 pub const RELATCH_SILENCE: Duration = Duration::from_millis(200);
+/// A peer that sends nothing for this long is reported to the Node, which decides.
+pub const MEDIA_SILENCE: Duration = Duration::from_secs(60);
+/// RTCP is due no sooner than this after the first packet, RFC 3550 §6.2 (2.5 s x 0.5 / 1.21828).
+pub const RTCP_DUE: Duration = Duration::from_secs(1);
+/// Packets that an echo holds back to pace them. Brim: the oldest goes.
+pub const ECHO_PACKETS_MAX: usize = 8;
+/// Packets that a tone sends at once after a stall; older ones are left out.
+pub const TONE_BURST_MAX: u32 = 4;
 
 // Waiting --------------------------------------------------------------------------------------
 /// A call record waits this long for the statistics of its closed streams.

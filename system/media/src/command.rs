@@ -4,7 +4,6 @@
 //!   Open ─▶ [Modify | Link]* ─▶ Close        Evt: Latched*, Silent*, then exactly one Closed
 use alloc::string::String;
 use alloc::vec::Vec;
-use bitspath_core::Duration;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
@@ -95,8 +94,6 @@ pub enum Cmd {
     Close {
         stream: StreamId,
     },
-    /// `Silent` after this long without a packet (of every stream of this shard); `None` is never.
-    SilentAfter(Option<Duration>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -18,12 +18,25 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod address;
 pub mod command;
+pub mod latch;
 pub mod ports;
 pub mod shard;
 pub mod slot;
+pub mod wire;
 
 pub use command::{Cmd, Evt, Law, PortNo, ShardId, Sink, Stats, StreamCfg, StreamId};
 pub use ports::Ports;
 pub use shard::{Bind, Shard};
 pub use slot::{MediaNet, NetStats, Slot, Verdict};
+
+/// Compares with `golden/NAME`; `BLESS=1` in the environment writes it instead.
+#[cfg(test)]
+fn golden(name: &str, text: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, text).expect("golden folder");
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), text, "{name} differs");
+}
