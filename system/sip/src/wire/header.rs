@@ -1,0 +1,205 @@
+//! Header names with their compact forms: RFC 3261 §7.3.3, §20 and the IANA registry.
+//! Owns: the look-up from text, a const-built open table.  Does not know: values.
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+macro_rules! names {
+    ($($variant:ident $name:literal $compact:literal,)+) => {
+        /// A header that some floor reads, writes or judges by name.
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
+        #[repr(u8)]
+        pub enum HeaderName {
+            $($variant,)+
+            /// None of these; read by text.
+            Other,
+        }
+
+        impl HeaderName {
+            /// All but `Other`, in declaration order.
+            pub const KNOWN: [HeaderName; COUNT] = [$(HeaderName::$variant,)+];
+        }
+
+        /// Long and compact form by position; an empty compact form is none.
+        const NAMES: [(&str, &str); COUNT] = [$(($name, $compact),)+];
+        pub(super) const COUNT: usize = [$($name,)+].len();
+    };
+}
+
+names! {
+    Via "Via" "v",
+    From "From" "f",
+    To "To" "t",
+    CallId "Call-ID" "i",
+    CSeq "CSeq" "",
+    Contact "Contact" "m",
+    MaxForwards "Max-Forwards" "",
+    Route "Route" "",
+    RecordRoute "Record-Route" "",
+    ContentLength "Content-Length" "l",
+    ContentType "Content-Type" "c",
+    ContentEncoding "Content-Encoding" "e",
+    ContentDisposition "Content-Disposition" "",
+    ContentLanguage "Content-Language" "",
+    Expires "Expires" "",
+    MinExpires "Min-Expires" "",
+    Require "Require" "",
+    ProxyRequire "Proxy-Require" "",
+    Supported "Supported" "k",
+    Unsupported "Unsupported" "",
+    Allow "Allow" "",
+    AllowEvents "Allow-Events" "u",
+    Event "Event" "o",
+    SubscriptionState "Subscription-State" "",
+    Accept "Accept" "",
+    AcceptEncoding "Accept-Encoding" "",
+    AcceptLanguage "Accept-Language" "",
+    Authorization "Authorization" "",
+    ProxyAuthorization "Proxy-Authorization" "",
+    WwwAuthenticate "WWW-Authenticate" "",
+    ProxyAuthenticate "Proxy-Authenticate" "",
+    AuthenticationInfo "Authentication-Info" "",
+    UserAgent "User-Agent" "",
+    Server "Server" "",
+    Date "Date" "",
+    Warning "Warning" "",
+    RetryAfter "Retry-After" "",
+    Subject "Subject" "s",
+    Organization "Organization" "",
+    Priority "Priority" "",
+    AlertInfo "Alert-Info" "",
+    CallInfo "Call-Info" "",
+    ErrorInfo "Error-Info" "",
+    InReplyTo "In-Reply-To" "",
+    ReplyTo "Reply-To" "",
+    MimeVersion "MIME-Version" "",
+    Timestamp "Timestamp" "",
+    SessionExpires "Session-Expires" "x",
+    MinSe "Min-SE" "",
+    ReferTo "Refer-To" "r",
+    ReferredBy "Referred-By" "b",
+    ReferSub "Refer-Sub" "",
+    Replaces "Replaces" "",
+    RAck "RAck" "",
+    RSeq "RSeq" "",
+    Reason "Reason" "",
+    Path "Path" "",
+    ServiceRoute "Service-Route" "",
+    PAssertedIdentity "P-Asserted-Identity" "",
+    PPreferredIdentity "P-Preferred-Identity" "",
+    Privacy "Privacy" "",
+    Diversion "Diversion" "",
+    HistoryInfo "History-Info" "",
+    SipETag "SIP-ETag" "",
+    SipIfMatch "SIP-If-Match" "",
+    InfoPackage "Info-Package" "",
+    RecvInfo "Recv-Info" "",
+    Identity "Identity" "y",
+}
+
+impl HeaderName {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            HeaderName::Other => "",
+            known => NAMES[known as usize].0,
+        }
+    }
+
+    /// The compact form, where one is registered.
+    pub const fn compact(self) -> Option<&'static str> {
+        match self {
+            HeaderName::Other => None,
+            known if NAMES[known as usize].1.is_empty() => None,
+            known => Some(NAMES[known as usize].1),
+        }
+    }
+
+    /// Any case, long or compact.
+    #[inline]
+    pub fn parse(name: &str) -> HeaderName {
+        HeaderName::from_bytes(name.as_bytes())
+    }
+
+    #[inline]
+    pub(super) fn from_bytes(name: &[u8]) -> HeaderName {
+        let (Some(&first), Some(&last)) = (name.first(), name.last()) else {
+            return HeaderName::Other;
+        };
+        let mut slot = hash(name.len(), first, last);
+        // At most COUNT + compact forms of 256 slots are taken, so an empty one ends the walk.
+        loop {
+            let entry = usize::from(TABLE[slot % SLOTS]);
+            // EMPTY lies past the end of NAMES.
+            let Some((long, compact)) = NAMES.get(entry) else { return HeaderName::Other };
+            if same(name, long.as_bytes()) || same(name, compact.as_bytes()) {
+                return HeaderName::KNOWN.get(entry).copied().unwrap_or(HeaderName::Other);
+            }
+            slot += 1;
+        }
+    }
+}
+
+#[inline]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && (a == b || a.eq_ignore_ascii_case(b))
+}
+
+const SLOTS: usize = 256;
+const EMPTY: u8 = 0xff;
+static TABLE: [u8; SLOTS] = build();
+const _: () = assert!(COUNT < 128);
+
+#[inline(always)]
+const fn hash(len: usize, first: u8, last: u8) -> usize {
+    (len * 37 + (first | 0x20) as usize * 11 + (last | 0x20) as usize * 5) % SLOTS
+}
+
+const fn build() -> [u8; SLOTS] {
+    let mut table = [EMPTY; SLOTS];
+    let mut i = 0;
+    while i < COUNT {
+        put(&mut table, NAMES[i].0.as_bytes(), i as u8);
+        put(&mut table, NAMES[i].1.as_bytes(), i as u8);
+        i += 1;
+    }
+    table
+}
+
+const fn put(table: &mut [u8; SLOTS], name: &[u8], value: u8) {
+    if name.is_empty() {
+        return;
+    }
+    let mut slot = hash(name.len(), name[0], name[name.len() - 1]);
+    while table[slot] != EMPTY {
+        slot = (slot + 1) % SLOTS;
+    }
+    table[slot] = value;
+}
+
+impl fmt::Display for HeaderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_reads_back_in_any_case_and_in_its_compact_form() {
+        for name in HeaderName::KNOWN {
+            assert_eq!(HeaderName::parse(name.as_str()), name);
+            assert_eq!(HeaderName::parse(&name.as_str().to_ascii_uppercase()), name);
+            assert_eq!(HeaderName::parse(&name.as_str().to_ascii_lowercase()), name);
+            if let Some(compact) = name.compact() {
+                assert_eq!(HeaderName::parse(compact), name);
+                assert_eq!(HeaderName::parse(&compact.to_ascii_uppercase()), name);
+            }
+        }
+        for stranger in ["", "X", "Vias", "Froma", "NewFangledHeader", "q"] {
+            assert_eq!(HeaderName::parse(stranger), HeaderName::Other, "{stranger}");
+        }
+    }
+}

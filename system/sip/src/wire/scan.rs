@@ -1,0 +1,313 @@
+//! Level one: the datagram's lines, found once and in place (RFC 3261 §7).
+//! Owns: start line, header names, folding, the end of the head, the index of first occurrences.
+//! Does not know: what a value means; `check` judges those.
+//!
+//! ```text
+//!   start-line CRLF *( name HCOLON value [ CRLF WSP value ]* CRLF ) CRLF body
+//!                            └── span of the first of each known name; a bit when there are more
+//! ```
+use super::chars::{self, DIGIT, LWS, TOKEN};
+use super::header::{COUNT, HeaderName};
+use super::rejected::Error;
+use crate::method::Method;
+use crate::status::Status;
+use bitspath_core::limits::SIP_HEADERS_MAX;
+use memchr::memchr;
+
+/// Where a value stands. Messages are at most 65,535 octets, so 16 bits reach.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Span {
+    pub from: u16,
+    pub to: u16,
+}
+
+impl Span {
+    #[inline(always)]
+    pub fn new(from: usize, to: usize) -> Span {
+        Span { from: from as u16, to: to as u16 }
+    }
+    #[inline(always)]
+    pub fn of(self, bytes: &[u8]) -> &[u8] {
+        bytes.get(usize::from(self.from)..usize::from(self.to)).unwrap_or(&[])
+    }
+}
+
+/// The fixed index of one message. A default index is that of an empty message.
+#[derive(Clone, Debug)]
+pub(super) struct Index {
+    pub method: Method,
+    /// The method's token in a request, the reason phrase in a response.
+    pub word: Span,
+    /// The Request-URI; empty in a response.
+    pub uri: Span,
+    /// 0 in a request.
+    pub status: u16,
+    pub cseq: u32,
+    /// First line after the start line.
+    pub lines: u16,
+    pub body: Span,
+    /// The value of the first header of each name; `from` is 0 where there is none.
+    first: [Span; COUNT],
+    /// A bit per name that occurs more than once.
+    more: u128,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Index {
+            method: Method::Other,
+            word: Span::default(),
+            uri: Span::default(),
+            status: 0,
+            cseq: 0,
+            lines: 0,
+            body: Span::default(),
+            first: [Span::default(); COUNT],
+            more: 0,
+        }
+    }
+}
+
+const _: () = assert!(COUNT <= 128);
+
+impl Index {
+    #[inline(always)]
+    pub fn first(&self, name: HeaderName) -> Option<Span> {
+        self.first.get(name as usize).copied().filter(|span| span.from != 0)
+    }
+
+    #[inline(always)]
+    pub fn has_more(&self, name: HeaderName) -> bool {
+        self.more & bit(name) != 0
+    }
+
+    /// Is any name of the set there more than once?
+    #[inline(always)]
+    pub fn more_of(&self, set: u128) -> bool {
+        self.more & set != 0
+    }
+
+    #[inline(always)]
+    fn add(&mut self, line: &Line) {
+        if let Some(first) = self.first.get_mut(line.name as usize) {
+            if first.from == 0 {
+                *first = line.value;
+            } else {
+                self.more |= bit(line.name);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) const fn bit(name: HeaderName) -> u128 {
+    1 << name as u8
+}
+
+/// A start line's fault decides the answer; 505 comes before any other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fault {
+    pub status: Status,
+    pub error: Error,
+}
+
+impl Fault {
+    pub const fn bad(error: Error) -> Fault {
+        Fault { status: Status::BAD_REQUEST, error }
+    }
+}
+
+/// Indexes as much as can be indexed; the first fault comes along.
+pub(super) fn scan(bytes: &[u8]) -> (Index, Option<Fault>) {
+    let mut index = Index::default();
+    let Some(end) = memchr(b'\n', bytes) else {
+        let fault = Fault::bad(Error::new(bytes.len(), "CRLF after the start line"));
+        return (index, Some(fault));
+    };
+    index.lines = (end + 1) as u16;
+    let mut fault = match bytes.get(..end).and_then(|line| line.strip_suffix(b"\r")) {
+        Some(line) => start_line(line, &mut index).err(),
+        None => Some(Fault::bad(Error::new(end, "CR before LF"))),
+    };
+    if let Err(error) = header_lines(bytes, end + 1, &mut index) {
+        fault = fault.or(Some(Fault::bad(error)));
+    }
+    (index, fault)
+}
+
+/// Indexes the header lines from `at` to the empty line; what follows is the body.
+fn header_lines(bytes: &[u8], mut at: usize, index: &mut Index) -> Result<(), Error> {
+    // The lines are counted with their folds, to tell stray control octets from line ends.
+    let mut breaks = 1;
+    for _ in 0..=SIP_HEADERS_MAX {
+        match next_line(bytes, at)? {
+            Some(line) => {
+                index.add(&line);
+                at = line.next;
+                breaks += line.breaks;
+            }
+            None => {
+                index.body = Span::new(at + 2, bytes.len());
+                let head = bytes.get(..at).unwrap_or(&[]);
+                return check_octets(head, breaks);
+            }
+        }
+    }
+    Err(Error::new(at, "at most 128 header lines"))
+}
+
+/// One header line with its folds.
+pub(super) struct Line {
+    pub name: HeaderName,
+    pub name_text: Span,
+    /// Trimmed; folds inside are kept.
+    pub value: Span,
+    /// Where the next line begins.
+    pub next: usize,
+    breaks: usize,
+}
+
+/// The header line that begins at `at`; `None` is the empty line that ends the head.
+#[inline]
+pub(super) fn next_line(bytes: &[u8], at: usize) -> Result<Option<Line>, Error> {
+    let name_end = chars::skip(bytes, at, TOKEN);
+    if name_end == at {
+        return match bytes.get(at..at + 2) {
+            Some(b"\r\n") => Ok(None),
+            _ => Err(Error::new(at, "header name or the empty line")),
+        };
+    }
+    let mut colon = name_end;
+    while matches!(bytes.get(colon), Some(b' ' | b'\t')) {
+        colon += 1;
+    }
+    if bytes.get(colon) != Some(&b':') {
+        return Err(Error::new(colon, "':' after the header name"));
+    }
+    let (mut next, mut breaks) = (colon + 1, 0);
+    let line_feed = loop {
+        let rest = bytes.get(next..).unwrap_or(&[]);
+        let Some(line_feed) = memchr(b'\n', rest).map(|i| next + i) else {
+            return Err(Error::new(bytes.len(), "CRLF after the header"));
+        };
+        if bytes.get(line_feed - 1) != Some(&b'\r') {
+            return Err(Error::new(line_feed, "CR before LF"));
+        }
+        breaks += 1;
+        next = line_feed + 1;
+        if !matches!(bytes.get(next), Some(b' ' | b'\t')) {
+            break line_feed;
+        }
+    };
+    let from = chars::skip(bytes, colon + 1, LWS).min(line_feed - 1);
+    let mut to = line_feed - 1;
+    while to > from && bytes.get(to - 1).is_some_and(|&b| chars::is(b, LWS)) {
+        to -= 1;
+    }
+    let name = HeaderName::from_bytes(bytes.get(at..name_end).unwrap_or(&[]));
+    let value = Span::new(from, to);
+    Ok(Some(Line { name, name_text: Span::new(at, name_end), value, next, breaks }))
+}
+
+/// The head must be UTF-8, and control octets stand only in line ends, HT and quoted pairs.
+fn check_octets(head: &[u8], breaks: usize) -> Result<(), Error> {
+    if let Err(e) = core::str::from_utf8(head) {
+        return Err(Error::new(e.valid_up_to(), "UTF-8"));
+    }
+    let controls: usize = head.chunks(255).map(|c| usize::from(count_controls(c))).sum();
+    if controls == 2 * breaks {
+        return Ok(());
+    }
+    let mut before = 0u8;
+    for (at, &b) in head.iter().enumerate() {
+        let line_end = match b {
+            b'\r' => head.get(at + 1) == Some(&b'\n'),
+            b'\n' => before == b'\r',
+            _ => before == b'\\',
+        };
+        if is_control(b) && !line_end {
+            return Err(Error::new(at, "no control octet outside a quoted pair"));
+        }
+        before = b;
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn is_control(b: u8) -> bool {
+    (b < 0x20 && b != b'\t') || b == 0x7f
+}
+
+/// At most 255 octets at a time, so that the compiler may count in byte lanes.
+#[inline]
+fn count_controls(chunk: &[u8]) -> u8 {
+    chunk.iter().fold(0u8, |n, &b| n.wrapping_add(u8::from(is_control(b))))
+}
+
+fn start_line(line: &[u8], index: &mut Index) -> Result<(), Fault> {
+    match line.get(..4) {
+        Some(sip) if sip.eq_ignore_ascii_case(b"SIP/") => status_line(line, index),
+        _ => request_line(line, index),
+    }
+}
+
+/// Method SP Request-URI SP SIP-Version, one space each.
+fn request_line(line: &[u8], index: &mut Index) -> Result<(), Fault> {
+    let bad = |at, expected| Fault::bad(Error::new(at, expected));
+    let method = chars::skip(line, 0, TOKEN);
+    index.word = Span::new(0, method);
+    let word = line.get(..method).and_then(|m| core::str::from_utf8(m).ok()).unwrap_or("");
+    index.method = Method::parse(word);
+    if method == 0 || line.get(method) != Some(&b' ') {
+        return Err(bad(method, "method and one space"));
+    }
+    let uri = method + 1;
+    let rest = line.get(uri..).unwrap_or(&[]);
+    let Some(space) = rest.iter().position(|&b| b == b' ').map(|i| uri + i) else {
+        return Err(bad(line.len(), "space and SIP version"));
+    };
+    index.uri = Span::new(uri, space);
+    let version = line.get(space + 1..).unwrap_or(&[]);
+    if space == uri {
+        return Err(bad(uri, "Request-URI"));
+    }
+    if version.eq_ignore_ascii_case(b"SIP/2.0") {
+        return Ok(());
+    }
+    let status = if is_version(version) {
+        //= RFC 3261 §21.5.6
+        Status::VERSION_NOT_SUPPORTED
+    } else {
+        Status::BAD_REQUEST
+    };
+    Err(Fault { status, error: Error::new(space + 1, "SIP/2.0 and nothing after it") })
+}
+
+/// `SIP/` digits `.` digits.
+fn is_version(text: &[u8]) -> bool {
+    let Some((name, number)) = text.split_first_chunk::<4>() else { return false };
+    let major = chars::skip(number, 0, DIGIT);
+    let minor = chars::skip(number, major + 1, DIGIT);
+    name.eq_ignore_ascii_case(b"SIP/")
+        && major > 0
+        && number.get(major) == Some(&b'.')
+        && minor > major + 1
+        && minor == number.len()
+}
+
+/// SIP-Version SP 3DIGIT SP Reason-Phrase; the phrase may be empty, its space may not be missing.
+fn status_line(line: &[u8], index: &mut Index) -> Result<(), Fault> {
+    let bad = |at, expected| Fault::bad(Error::new(at, expected));
+    // Set before anything is judged: a broken response must not be taken for a request.
+    index.status = 999;
+    if !line.get(..8).is_some_and(|v| v.eq_ignore_ascii_case(b"SIP/2.0 ")) {
+        return Err(bad(4, "SIP/2.0 and one space"));
+    }
+    let code = line.get(8..11).and_then(|digits| chars::number(digits, 699));
+    match (code, line.get(11)) {
+        (Some(code), Some(b' ')) if code >= 100 => index.status = code as u16,
+        _ => return Err(bad(8, "status code, 100 to 699, and one space")),
+    }
+    index.word = Span::new(12, line.len());
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! Via: RFC 3261 §20.42, RFC 3581 (rport), RFC 7118 (WS, WSS).
+//! Owns: the value's grammar.  Does not know: where a response goes.
+use super::chars::{self, LWS, TOKEN};
+use super::params::{Params, skip_params};
+use super::rejected::Error;
+use super::uri::{port, skip_host};
+use core::fmt;
+use core::net::IpAddr;
+
+/// One Via value in pieces, as written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Via<'a> {
+    /// The whole value.
+    pub text: &'a str,
+    /// `UDP`, `TCP`, `TLS`, `WS`, `WSS`, `SCTP` or a stranger; compare without case.
+    pub transport: &'a str,
+    pub host: &'a str,
+    pub port: Option<u16>,
+    pub params: Params<'a>,
+}
+
+impl<'a> Via<'a> {
+    /// One value and nothing else.
+    pub fn parse(text: &'a str) -> Result<Via<'a>, Error> {
+        match read(text, 0)? {
+            (via, end) if end == text.len() => Ok(via),
+            (_, end) => Err(Error::new(end, "';' or the end of the Via")),
+        }
+    }
+
+    pub fn branch(&self) -> Option<&'a str> {
+        self.params.get("branch").flatten()
+    }
+
+    /// The address in `received`; IPv6 with or without brackets.
+    pub fn received(&self) -> Option<IpAddr> {
+        let text = self.params.get("received").flatten()?;
+        text.trim_start_matches('[').trim_end_matches(']').parse().ok()
+    }
+
+    /// RFC 3581: `Some(None)` asks for it, `Some(Some(port))` was filled in.
+    pub fn rport(&self) -> Option<Option<u16>> {
+        let value = self.params.get("rport")?;
+        Some(value.and_then(|v| chars::number(v.as_bytes(), 65_535)).map(|n| n as u16))
+    }
+
+    pub fn maddr(&self) -> Option<&'a str> {
+        self.params.get("maddr").flatten()
+    }
+}
+
+impl fmt::Display for Via<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text)
+    }
+}
+
+/// Reads one value from `at`; returns it and where it ends: at a comma, another stray octet or
+/// the end of the text, white space passed.
+///
+/// sent-protocol = name SLASH version SLASH transport, then LWS, host, optional port, parameters.
+#[inline]
+pub(super) fn read(text: &str, at: usize) -> Result<(Via<'_>, usize), Error> {
+    let bytes = text.as_bytes();
+    let start = chars::skip(bytes, at, LWS);
+    let slash = token_and_slash(bytes, start, "protocol name and '/'")?;
+    let slash = token_and_slash(bytes, slash, "protocol version and '/'")?;
+    let transport_end = chars::skip(bytes, slash, TOKEN);
+    let host_at = chars::skip(bytes, transport_end, LWS);
+    if transport_end == slash || host_at == transport_end {
+        return Err(Error::new(transport_end, "transport and a space"));
+    }
+    let host_end = skip_host(bytes, host_at)?;
+    let (port, port_end) = sent_by_port(bytes, host_end)?;
+    let end = skip_params(bytes, port_end)?;
+    let cut = |from: usize, to: usize| text.get(from..to).unwrap_or("");
+    let via = Via {
+        text: chars::trim(cut(start, end)),
+        transport: cut(slash, transport_end),
+        host: cut(host_at, host_end),
+        port,
+        params: Params::new(chars::trim(cut(port_end, end))),
+    };
+    Ok((via, end))
+}
+
+#[inline]
+fn token_and_slash(text: &[u8], at: usize, expected: &'static str) -> Result<usize, Error> {
+    let end = chars::skip(text, at, TOKEN);
+    let slash = chars::skip(text, end, LWS);
+    if end == at || text.get(slash) != Some(&b'/') {
+        return Err(Error::new(slash, expected));
+    }
+    Ok(chars::skip(text, slash + 1, LWS))
+}
+
+/// An optional port; white space may stand around its colon.
+#[inline]
+fn sent_by_port(text: &[u8], at: usize) -> Result<(Option<u16>, usize), Error> {
+    let colon = chars::skip(text, at, LWS);
+    if text.get(colon) != Some(&b':') {
+        return Ok((None, at));
+    }
+    match chars::skip(text, colon + 1, LWS) {
+        digits if digits == colon + 1 => port(text, colon),
+        digits => port_digits(text, digits),
+    }
+}
+
+fn port_digits(text: &[u8], at: usize) -> Result<(Option<u16>, usize), Error> {
+    let end = chars::skip(text, at, chars::DIGIT);
+    match chars::number(text.get(at..end).unwrap_or(&[]), 65_535) {
+        Some(n) => Ok((Some(n as u16), end)),
+        None => Err(Error::new(at, "port, 0 to 65535")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use alloc::string::ToString;
+    use proptest::prelude::*;
+
+    #[test]
+    fn white_space_may_stand_around_slashes_and_colon() {
+        let v = Via::parse("SIP / 2.0 / UDP first.example.com : 4000;ttl=16 ;rport;maddr=224.2.0.1 ;branch=z9hG4bKa7c6a8dlze.1")
+            .expect("RFC 3261 §20.42's own example");
+        assert_eq!((v.transport, v.host, v.port), ("UDP", "first.example.com", Some(4000)));
+        assert_eq!((v.branch(), v.maddr()), (Some("z9hG4bKa7c6a8dlze.1"), Some("224.2.0.1")));
+        assert_eq!((v.rport(), v.received()), (Some(None), None));
+        let v =
+            Via::parse("SIP/2.0/WSS [2001:db8::9]:6050;received=2001:db8::1;rport=77").expect("v6");
+        assert_eq!((v.host, v.rport()), ("[2001:db8::9]", Some(Some(77))));
+        assert_eq!(v.received().map(|ip| ip.to_string()).as_deref(), Some("2001:db8::1"));
+    }
+
+    #[test]
+    fn broken_values_are_blamed_at_their_place() {
+        for (text, offset) in [
+            ("", 0),
+            ("SIP/2.0", 7),
+            ("SIP/2.0/UDP", 11),
+            ("SIP/2.0/UDP ", 12),
+            ("SIP/2.0/ a", 10),
+            ("SIP/2.0/UDP a:", 14),
+            ("SIP/2.0/UDP a:b", 14),
+            ("SIP/2.0/UDP a b", 14),
+            ("SIP/2.0/UDP a;;", 14),
+        ] {
+            assert_eq!(Via::parse(text).map(|_| ()).map_err(|e| e.offset), Err(offset), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_composed_value_parses_to_its_pieces(
+            transport in "(UDP|TCP|TLS|WS|WSS)", host in "[a-z]{1,9}",
+            port in proptest::option::of(1u16..), branch in "z9hG4bK[a-zA-Z0-9.]{0,9}",
+        ) {
+            let colon = port.map(|p| format!(":{p}")).unwrap_or_default();
+            let text = format!("SIP/2.0/{transport} {host}{colon};branch={branch}");
+            let via = Via::parse(&text).expect("valid");
+            prop_assert_eq!((via.transport, via.host), (transport.as_str(), host.as_str()));
+            prop_assert_eq!((via.port, via.branch()), (port, Some(branch.as_str())));
+            prop_assert_eq!(via.to_string(), text);
+        }
+
+        #[test]
+        fn arbitrary_text_never_panics(text in "(SIP/2.0/UDP )?\\PC{0,40}") {
+            if let Ok(via) = Via::parse(&text) {
+                let _ = (via.received(), via.rport(), via.branch());
+            }
+        }
+    }
+}
