@@ -19,11 +19,17 @@ extern crate alloc;
 extern crate std;
 
 pub mod address;
+mod by_port;
 pub mod command;
+pub mod echo;
+pub mod g711;
 pub mod latch;
 pub mod ports;
+pub mod reception;
 pub mod shard;
 pub mod slot;
+pub mod source;
+pub mod tone;
 pub mod wire;
 
 pub use command::{Cmd, Evt, Law, PortNo, ShardId, Sink, Stats, StreamCfg, StreamId};
