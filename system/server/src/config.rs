@@ -18,12 +18,18 @@
 //! number = "1001"
 //! password = "..."                 # or ha1 = { md5 = "32 hex digits" }
 //! ```
+mod demo;
 mod listen;
 mod reader;
+mod seal;
 mod tenant;
+#[cfg(test)]
+mod tests;
 
+pub use demo::demo;
 pub use listen::Listener;
 pub use reader::ConfigError;
+pub use seal::seal;
 pub use tenant::{Extension, Service, Tenant};
 
 use bitspath_core::limits;

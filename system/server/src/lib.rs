@@ -8,6 +8,8 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod counters;
+pub mod drain;
 pub mod io;
 pub mod node;
 pub mod query;

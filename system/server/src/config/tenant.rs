@@ -2,6 +2,7 @@
 use super::listen::net;
 use super::reader::{At, Fields, Reader, article};
 use bitspath_core::limits;
+use bitspath_sip::digest::Algorithm;
 use core::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ pub struct Tenant {
     /// Off in test worlds only.
     pub authentication: bool,
     /// One challenge each, in this order (RFC 8760 §2.4: the preferred first).
-    pub algorithms: Vec<String>,
+    pub algorithms: Vec<Algorithm>,
     /// Networks whose unauthenticated calls reach the services.
     pub guests: Vec<IpNet>,
     pub ring: Duration,
@@ -29,9 +30,8 @@ pub struct Extension {
     pub number: String,
     pub display: Option<String>,
     pub enabled: bool,
-    pub password: Option<String>,
-    /// Hex digests by algorithm.
-    pub ha1: BTreeMap<String, String>,
+    /// Hex digests by algorithm; the password itself is not kept.
+    pub ha1: BTreeMap<Algorithm, String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +40,12 @@ pub enum Service {
     Tone,
 }
 
-const ALGORITHMS: [(&str, usize); 3] = [("md5", 32), ("sha-256", 64), ("sha-512-256", 64)];
+/// What of a tenant its extensions need to be read.
+struct Policy<'a> {
+    realm: &'a str,
+    algorithms: &'a [Algorithm],
+    services: &'a BTreeMap<String, Service>,
+}
 
 /// Every `[[tenant]]`; names, domains and numbers are unique where they must be.
 pub fn read(r: &mut Reader<'_>, top: &mut Fields<'_>) -> Vec<Tenant> {
@@ -76,16 +81,21 @@ fn read_one(
         domains.push(value);
     }
     let realm = table.text(r, "realm", realm).map(|at| at.value);
+    let realm = realm
+        .or_else(|| domains.first().cloned())
+        .or_else(|| name.as_ref().map(|at| at.value.clone()))
+        .unwrap_or_default();
     let authentication = table.bool(r, "authentication").unwrap_or(true);
-    let mut algorithms: Vec<String> =
+    let mut algorithms: Vec<Algorithm> =
         table.texts(r, "algorithms", algorithm).into_iter().map(|at| at.value).collect();
     if algorithms.is_empty() {
-        algorithms.push("md5".to_owned());
+        algorithms.push(Algorithm::Md5);
     }
     let guests = table.texts(r, "guests", net).into_iter().map(|at| at.value).collect();
     let ring = table.number(r, "ring_s", 5..=300);
     let services = read_services(r, &mut table);
-    let extensions = read_extensions(r, &mut table, &services);
+    let policy = Policy { realm: &realm, algorithms: &algorithms, services: &services };
+    let extensions = read_extensions(r, &mut table, &policy);
     let span = table.span.clone();
     table.finish(r);
     let Some(At { value: name, .. }) = name else {
@@ -93,7 +103,7 @@ fn read_one(
         return None;
     };
     Some(Tenant {
-        realm: realm.or_else(|| domains.first().cloned()).unwrap_or_else(|| name.clone()),
+        realm,
         domains,
         authentication,
         algorithms,
@@ -130,7 +140,7 @@ fn read_services(r: &mut Reader<'_>, tenant: &mut Fields<'_>) -> BTreeMap<String
 fn read_extensions(
     r: &mut Reader<'_>,
     tenant: &mut Fields<'_>,
-    services: &BTreeMap<String, Service>,
+    policy: &Policy<'_>,
 ) -> Vec<Extension> {
     let mut out = Vec::new();
     let mut seen = BTreeSet::new();
@@ -140,7 +150,7 @@ fn read_extensions(
         let display = table.text(r, "display", display).map(|at| at.value);
         let enabled = table.bool(r, "enabled").unwrap_or(true);
         let password = table.text(r, "password", password).map(|at| at.value);
-        let ha1 = read_ha1(r, &mut table);
+        let ha1 = read_ha1(r, &mut table, policy);
         if password.is_some() == ha1.is_some() {
             r.blame(&span, "an extension needs either a `password` or an `ha1` table");
         }
@@ -149,46 +159,62 @@ fn read_extensions(
             r.blame(&span, "an extension needs a `number`");
             continue;
         };
-        if services.contains_key(&number) {
+        if policy.services.contains_key(&number) {
             r.blame(&at, format!("{number} is a service of this tenant already"));
         }
         if !seen.insert(number.clone()) {
             r.blame(&at, format!("there are two extensions {number} in this tenant"));
         }
-        out.push(Extension { number, display, enabled, password, ha1: ha1.unwrap_or_default() });
+        let digested = |password: String| {
+            let of = |a: &Algorithm| (*a, a.ha1(&number, policy.realm, &password));
+            policy.algorithms.iter().map(of).collect()
+        };
+        let ha1 = ha1.or_else(|| password.map(digested)).unwrap_or_default();
+        out.push(Extension { number, display, enabled, ha1 });
     }
     out
 }
 
-fn read_ha1(r: &mut Reader<'_>, table: &mut Fields<'_>) -> Option<BTreeMap<String, String>> {
+/// One digest for each algorithm of the tenant; others are kept for a policy to come.
+fn read_ha1(
+    r: &mut Reader<'_>,
+    table: &mut Fields<'_>,
+    policy: &Policy<'_>,
+) -> Option<BTreeMap<Algorithm, String>> {
     let mut ha1 = table.table(r, "ha1")?;
     let mut out = BTreeMap::new();
     for (key, value) in ha1.rest() {
-        let Some((name, digits)) = ALGORITHMS.iter().find(|(name, _)| *name == key.value) else {
+        let Some(algorithm) = Algorithm::parse(&key.value) else {
             r.blame(&key.span, format!("`{}` is no algorithm of ours", key.value));
             continue;
         };
+        let digits = algorithm.hex_len();
         match value.value.as_str() {
-            Some(hex) if is_hex(hex, *digits) => {
-                out.insert((*name).to_owned(), hex.to_ascii_lowercase());
+            Some(hex) if is_hex(hex, digits) => {
+                out.insert(algorithm, hex.to_ascii_lowercase());
             }
-            _ => r.blame(&value.span, format!("`{name}` must be {digits} hex digits")),
+            _ => r.blame(&value.span, format!("`{}` must be {digits} hex digits", key.value)),
         }
     }
-    if out.is_empty() {
-        r.blame(&ha1.span, "`ha1` needs at least one algorithm");
+    for missing in policy.algorithms.iter().filter(|a| !out.contains_key(a)) {
+        let key = key_of(*missing);
+        r.blame(&ha1.span, format!("`ha1` lacks {key}, which this tenant asks for"));
     }
     Some(out)
+}
+
+/// How a configuration writes an algorithm.
+pub fn key_of(algorithm: Algorithm) -> String {
+    algorithm.as_str().to_ascii_lowercase()
 }
 
 fn is_hex(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-fn algorithm(text: &str) -> Result<String, String> {
-    let known = ALGORITHMS.iter().any(|(name, _)| *name == text);
-    known.then(|| text.to_owned()).ok_or_else(|| {
-        let all: Vec<&str> = ALGORITHMS.iter().map(|(name, _)| *name).collect();
+fn algorithm(text: &str) -> Result<Algorithm, String> {
+    Algorithm::parse(text).ok_or_else(|| {
+        let all: Vec<String> = Algorithm::ALL.into_iter().map(key_of).collect();
         format!("`{text}` is no algorithm of ours: {}", all.join(", "))
     })
 }
