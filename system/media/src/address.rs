@@ -23,8 +23,15 @@ impl Addr {
     pub fn ip(self) -> IpAddr {
         IpAddr::V6(Ipv6Addr::from(self.ip)).to_canonical()
     }
+    /// No address: nothing can be sent to it.
+    #[inline]
     pub fn is_unset(self) -> bool {
-        self.port == 0 || self.ip().is_unspecified()
+        let unspecified =
+            matches!(self.ip, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 | 0xff, 0 | 0xff, 0, 0, 0, 0]);
+        self.port == 0 || unspecified
+    }
+    pub fn without_port(self) -> Addr {
+        Addr { port: 0, scope: 0, ..self }
     }
 }
 

@@ -87,15 +87,24 @@ const fn encode_a(sample: i16) -> u8 {
 mod tests {
     use super::*;
 
+    /// G.711 gives every code an interval of its segment's step with the output in the middle.
     #[test]
-    fn every_sample_becomes_the_nearest_code() {
-        // The laws see 14 and 13 of the 16 bits: so far a decision may lie beside the middle.
-        for (law, slack) in [(Law::Mu, 2 * 4), (Law::A, 2 * 8)] {
+    fn every_sample_lies_in_the_interval_of_its_code() {
+        // The laws see 14 and 13 of the 16 bits: so far a sample may be beside its interval.
+        for (law, slack, loudest) in [(Law::Mu, 4, 32_124), (Law::A, 8, 32_256)] {
             for sample in i16::MIN..=i16::MAX {
-                let off = |code: u8| (i32::from(decode(law, code)) - i32::from(sample)).abs();
-                let best = (0..=255).map(off).min().expect("256 codes");
-                let got = off(encode(law, sample));
-                assert!(got <= best + slack, "{law:?} {sample}: {got} against {best}");
+                let code = encode(law, sample);
+                let segment = match law {
+                    Law::Mu => i32::from(!code >> 4 & 7),
+                    Law::A => i32::from((code ^ 0x55) >> 4 & 7),
+                };
+                let half = match law {
+                    Law::Mu => 4 << segment,
+                    Law::A => 8 << (segment - 1).max(0),
+                };
+                let clipped = i32::from(sample).clamp(-loudest, loudest);
+                let off = (i32::from(decode(law, code)) - clipped).abs();
+                assert!(off <= half + slack, "{law:?} {sample} is {off} off");
             }
         }
     }

@@ -29,12 +29,13 @@ pub mod reception;
 pub mod shard;
 pub mod slot;
 pub mod source;
+mod stream;
 pub mod tone;
 pub mod wire;
 
 pub use command::{Cmd, Evt, Law, PortNo, ShardId, Sink, Stats, StreamCfg, StreamId};
 pub use ports::Ports;
-pub use shard::{Bind, Shard};
+pub use shard::{Bind, Counters, Shard};
 pub use slot::{MediaNet, NetStats, Slot, Verdict};
 
 /// Compares with `golden/NAME`; `BLESS=1` in the environment writes it instead.
