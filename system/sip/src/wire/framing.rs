@@ -92,7 +92,7 @@ impl Framer {
         match self.step() {
             Ok(frame) => frame.map(Ok),
             Err(why) => {
-                *self = Framer { broken: true, ..Framer::default() };
+                self.broken = true;
                 Some(Err(why))
             }
         }
@@ -122,7 +122,8 @@ impl Framer {
         self.need = None;
     }
 
-    fn rest(&self) -> &[u8] {
+    /// What has come and is no frame; after an error, what could not be framed.
+    pub fn rest(&self) -> &[u8] {
         self.held.get(self.used..).unwrap_or(&[])
     }
 
