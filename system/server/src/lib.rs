@@ -7,10 +7,13 @@
 //! [`query`] reads between inputs.
 #![forbid(unsafe_code)]
 
+pub mod advertise;
 pub mod config;
 pub mod counters;
 pub mod drain;
+pub mod gate;
 pub mod io;
+pub mod metrics;
 pub mod node;
 pub mod query;
 
