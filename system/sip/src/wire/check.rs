@@ -41,7 +41,7 @@ const SINGLE: u128 = bit(HeaderName::From)
 
 /// Judges the message and completes its index (method of a response, CSeq, body).
 pub(super) fn check(message: &mut Message) -> Result<(), Fault> {
-    let (cseq, method) = check_cseq(message).map_err(Fault::bad)?;
+    let (cseq, method) = check_cseq(message)?;
     message.index_mut().cseq = cseq;
     if !message.is_request() {
         message.index_mut().method = method;
@@ -57,7 +57,7 @@ pub(super) fn check(message: &mut Message) -> Result<(), Fault> {
     check_addresses(message, HeaderName::Route).map_err(Fault::bad)?;
     check_addresses(message, HeaderName::RecordRoute).map_err(Fault::bad)?;
     check_number(message, HeaderName::MaxForwards, 255).map_err(Fault::bad)?;
-    check_number(message, HeaderName::Expires, u64::from(u32::MAX)).map_err(Fault::bad)?;
+    check_expires(message).map_err(Fault::bad)?;
     cut_body(message).map_err(Fault::bad)?;
     check_request_uri(message)
 }
@@ -90,21 +90,26 @@ const fn missing(name: HeaderName) -> &'static str {
 }
 
 /// `1*DIGIT LWS Method`; a request's method must be the same.
-fn check_cseq(message: &Message) -> Result<(u32, Method), Error> {
-    let (text, base) = required(message, HeaderName::CSeq)?;
+fn check_cseq(message: &Message) -> Result<(u32, Method), Fault> {
+    let (text, base) = required(message, HeaderName::CSeq).map_err(Fault::bad)?;
+    let bad = |at, expected| Fault::bad(Error::new(base + at, expected));
     let bytes = text.as_bytes();
     let digits = chars::skip(bytes, 0, DIGIT);
     let number = chars::number(bytes.get(..digits).unwrap_or(&[]), CSEQ_MAX);
-    let number = number.ok_or(Error::new(base, "sequence number below 2^31"))?;
+    let number = number.ok_or(bad(0, "sequence number below 2^31"))?;
     let word = chars::skip(bytes, digits, LWS);
     let end = chars::skip(bytes, word, TOKEN);
     if word == digits || end == word || end != bytes.len() {
-        return Err(Error::new(base + word, "space and method in CSeq"));
+        return Err(bad(word, "space and method in CSeq"));
     }
     let token = text.get(word..).unwrap_or("");
     //= RFC 3261 §8.1.1.5
     if message.is_request() && token != message.method_token() {
-        return Err(Error::new(base + word, "the method of the request line in CSeq"));
+        let fault = bad(word, "the method of the request line in CSeq");
+        //= RFC 4475 §3.1.2.18
+        // Of a method that nobody knows, that is the better thing to say.
+        let unknown = message.method() == Method::Other;
+        return Err(if unknown { fault.with(Status::NOT_IMPLEMENTED) } else { fault });
     }
     Ok((number as u32, Method::parse(token)))
 }
@@ -222,6 +227,14 @@ fn check_number(message: &Message, name: HeaderName, max: u64) -> Result<(), Err
     }
 }
 
+/// Digits; a number beyond 2^32-1 is as good as none (RFC 4475 §3.1.2.4).
+fn check_expires(message: &Message) -> Result<(), Error> {
+    match value(message, HeaderName::Expires) {
+        Some((text, base)) if !chars::all(text, DIGIT) => Err(Error::new(base, "seconds")),
+        _ => Ok(()),
+    }
+}
+
 /// Content-Length against what came.
 fn cut_body(message: &mut Message) -> Result<(), Error> {
     let body = message.index().body;
@@ -245,10 +258,15 @@ fn check_request_uri(message: &Message) -> Result<(), Fault> {
     }
     let (text, base) = (message.uri_text(), usize::from(message.index().uri.from));
     let uri = uri::Uri::parse(text).map_err(|e| Fault::bad(e.shifted(base)))?;
+    if !uri.headers.is_empty() {
+        //= RFC 3261 §19.1.1
+        // Table 1: no headers in a Request-URI.
+        return Err(Fault::bad(Error::new(base, "a Request-URI without headers")));
+    }
     if !uri.is_sip() && !uri.scheme.eq_ignore_ascii_case("tel") {
         //= RFC 3261 §8.2.2.1
-        let error = Error::new(base, "a sip, sips or tel URI");
-        return Err(Fault { status: Status::UNSUPPORTED_URI_SCHEME, error });
+        let fault = Fault::bad(Error::new(base, "a sip, sips or tel URI"));
+        return Err(fault.with(Status::UNSUPPORTED_URI_SCHEME));
     }
     Ok(())
 }

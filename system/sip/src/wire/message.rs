@@ -4,7 +4,7 @@ use super::check;
 use super::header::HeaderName;
 use super::list::Values;
 use super::name_addr::NameAddr;
-use super::rejected::{Error, Rejected};
+use super::rejected::Rejected;
 use super::scan::{self, Index, Span};
 use super::uri::Uri;
 use super::via::{self, Via};
@@ -60,7 +60,7 @@ impl Message {
         // Nobody answers a response or an ACK; without a Via there is nowhere to answer to.
         let answerable = self.is_request()
             && self.index.method != Method::Ack
-            && self.first_via().is_ok_and(|v| !v.host.is_empty());
+            && !self.top_via().host.is_empty();
         Rejected {
             status: answerable.then_some(fault.status),
             offset: fault.error.offset,
@@ -137,14 +137,13 @@ impl Message {
         self.index.cseq
     }
 
-    /// The topmost Via; all empty when a rejected message has none.
+    /// The topmost Via. Of a rejected message as much as can be read; empty when it has none.
     pub fn top_via(&self) -> Via<'_> {
-        self.first_via().unwrap_or_default()
-    }
-
-    fn first_via(&self) -> Result<Via<'_>, Error> {
         let value = self.header(HeaderName::Via).unwrap_or("");
-        via::read(value, 0).map(|(via, _)| via)
+        match via::read(value, 0) {
+            Ok((via, _)) => via,
+            Err(_) => via::salvage(value).unwrap_or_default(),
+        }
     }
 
     /// Each Via value from the top, as written.

@@ -118,14 +118,12 @@ fn find_bracket(text: &[u8], start: usize) -> Result<Option<usize>, Error> {
         };
     }
     // display-name = *(token LWS); a bare URI shows its ':' first.
-    loop {
-        at = chars::skip(text, at, TOKEN | LWS);
-        return match text.get(at) {
-            Some(b'<') => Ok(Some(at)),
-            Some(b':') => Ok(None),
-            // Display names with letters beyond ASCII or with punctuation belong in quotes.
-            _ => Err(Error::new(at, "display name of tokens, '<' or a URI")),
-        };
+    at = chars::skip(text, at, TOKEN | LWS);
+    match text.get(at) {
+        Some(b'<') => Ok(Some(at)),
+        Some(b':') => Ok(None),
+        // Display names with letters beyond ASCII or with punctuation belong in quotes.
+        _ => Err(Error::new(at, "display name of tokens, '<' or a URI")),
     }
 }
 

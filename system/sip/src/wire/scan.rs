@@ -115,6 +115,9 @@ impl Fault {
     pub const fn bad(error: Error) -> Fault {
         Fault { status: Status::BAD_REQUEST, error }
     }
+    pub const fn with(self, status: Status) -> Fault {
+        Fault { status, error: self.error }
+    }
 }
 
 /// Indexes as much as can be indexed; the first fault comes along.
@@ -280,7 +283,7 @@ fn request_line(line: &[u8], index: &mut Index) -> Result<(), Fault> {
     } else {
         Status::BAD_REQUEST
     };
-    Err(Fault { status, error: Error::new(space + 1, "SIP/2.0 and nothing after it") })
+    Err(bad(space + 1, "SIP/2.0 and nothing after it").with(status))
 }
 
 /// `SIP/` digits `.` digits.
@@ -295,7 +298,7 @@ fn is_version(text: &[u8]) -> bool {
         && minor == number.len()
 }
 
-/// SIP-Version SP 3DIGIT SP Reason-Phrase; the phrase may be empty, its space may not be missing.
+/// SIP-Version SP 3DIGIT SP Reason-Phrase; an empty phrase may lack its space (RFC 4475 §3.1.1.13).
 fn status_line(line: &[u8], index: &mut Index) -> Result<(), Fault> {
     let bad = |at, expected| Fault::bad(Error::new(at, expected));
     // Set before anything is judged: a broken response must not be taken for a request.
@@ -305,9 +308,9 @@ fn status_line(line: &[u8], index: &mut Index) -> Result<(), Fault> {
     }
     let code = line.get(8..11).and_then(|digits| chars::number(digits, 699));
     match (code, line.get(11)) {
-        (Some(code), Some(b' ')) if code >= 100 => index.status = code as u16,
+        (Some(code), Some(b' ') | None) if code >= 100 => index.status = code as u16,
         _ => return Err(bad(8, "status code, 100 to 699, and one space")),
     }
-    index.word = Span::new(12, line.len());
+    index.word = Span::new(line.len().min(12), line.len());
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Via: RFC 3261 §20.42, RFC 3581 (rport), RFC 7118 (WS, WSS).
 //! Owns: the value's grammar.  Does not know: where a response goes.
 use super::chars::{self, LWS, TOKEN};
+use super::list::Values;
 use super::params::{Params, skip_params};
 use super::rejected::Error;
 use super::uri::{port, skip_host};
@@ -61,6 +62,29 @@ impl fmt::Display for Via<'_> {
 /// sent-protocol = name SLASH version SLASH transport, then LWS, host, optional port, parameters.
 #[inline]
 pub(super) fn read(text: &str, at: usize) -> Result<(Via<'_>, usize), Error> {
+    let (via, params_at) = sent_by(text, at)?;
+    let end = skip_params(text.as_bytes(), params_at)?;
+    Ok((with_params(via, text, params_at, end), end))
+}
+
+/// The first value of a line whose parameters may be broken: enough to answer 400 (RFC 4475
+/// §3.1.2.1). Parameters that can be read are kept.
+pub(super) fn salvage(text: &str) -> Option<Via<'_>> {
+    let first = Values::new(text).next()?;
+    let (via, params_at) = sent_by(first, 0).ok()?;
+    Some(with_params(via, first, params_at, first.len()))
+}
+
+#[inline]
+fn with_params<'a>(via: Via<'a>, text: &'a str, from: usize, to: usize) -> Via<'a> {
+    let start = via.text.as_ptr() as usize - text.as_ptr() as usize;
+    let cut = |from: usize, to: usize| chars::trim(text.get(from..to).unwrap_or(""));
+    Via { text: cut(start, to), params: Params::new(cut(from, to)), ..via }
+}
+
+/// Protocol, transport, host and port; and where the parameters begin.
+#[inline]
+fn sent_by(text: &str, at: usize) -> Result<(Via<'_>, usize), Error> {
     let bytes = text.as_bytes();
     let start = chars::skip(bytes, at, LWS);
     let slash = token_and_slash(bytes, start, "protocol name and '/'")?;
@@ -72,16 +96,9 @@ pub(super) fn read(text: &str, at: usize) -> Result<(Via<'_>, usize), Error> {
     }
     let host_end = skip_host(bytes, host_at)?;
     let (port, port_end) = sent_by_port(bytes, host_end)?;
-    let end = skip_params(bytes, port_end)?;
     let cut = |from: usize, to: usize| text.get(from..to).unwrap_or("");
-    let via = Via {
-        text: chars::trim(cut(start, end)),
-        transport: cut(slash, transport_end),
-        host: cut(host_at, host_end),
-        port,
-        params: Params::new(chars::trim(cut(port_end, end))),
-    };
-    Ok((via, end))
+    let (transport, host) = (cut(slash, transport_end), cut(host_at, host_end));
+    Ok((Via { text: cut(start, port_end), transport, host, port, ..Via::default() }, port_end))
 }
 
 #[inline]
