@@ -54,7 +54,8 @@ fn the_examples_of_the_standards_come_out() {
 
     let asked = |algorithm: &str| {
         format!(
-            r#"Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm={algorithm}, nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v""#
+            r#"Digest realm="http-auth@example.org", qop="auth, auth-int",
+            algorithm={algorithm}, nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v""#
         )
     };
     let cnonce = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ";
@@ -142,7 +143,8 @@ fn an_unknown_user_looks_like_a_wrong_password_and_leaves_the_nonce_unspent() {
     let nonce = n.mint(NOON, REALM);
     let forged = Algorithm::Md5.hash(&[&nobody, &nonce, &ha2]);
     let text = format!(
-        r#"Digest username="ghost", realm="{REALM}", nonce="{nonce}", uri="{URI}", response="{forged}""#
+        r#"Digest username="ghost", realm="{REALM}", nonce="{nonce}", uri="{URI}",
+        response="{forged}""#
     );
     assert_eq!(judge(&mut n, NOON, &text), Verdict::Wrong);
     assert!(n.is_empty());
@@ -168,7 +170,8 @@ fn credentials_are_found_among_others_or_blamed() {
     assert_eq!(of(&[]), Verdict::NoCredentials);
     assert_eq!(of(&["Bearer abc", "Digest realm=\"other\", nonce=\"x\""]), Verdict::NoCredentials);
     assert_eq!(of(&["Digest realm=\"example.test\", username=\"a\""]), Verdict::Malformed);
-    let auth_int = r#"Digest realm="example.test", username="a", nonce="n", uri="u", response="r", qop=auth-int, nc=00000001, cnonce="c""#;
+    let auth_int = r#"Digest realm="example.test", username="a", nonce="n", uri="u",
+        response="r", qop=auth-int, nc=00000001, cnonce="c""#;
     assert_eq!(of(&[auth_int]), Verdict::Malformed);
     let wrong_nc = auth_int.replace("auth-int", "auth").replace("00000001", "xyz");
     assert_eq!(of(&[&wrong_nc]), Verdict::Malformed);
