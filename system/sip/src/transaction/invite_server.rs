@@ -75,7 +75,7 @@ impl InviteServer {
                 return self.timers.set(Timer::Trying, clock.now + TRYING_AFTER);
             }
             (State::Proceeding { .. }, Event::Trying) => return,
-            (State::Proceeding { .. }, Event::Timer(Timer::Trying)) => {
+            (State::Proceeding { last: None, .. }, Event::Timer(Timer::Trying)) => {
                 return out.push(Act::Trying);
             }
             (State::Proceeding { .. }, Event::Failure(response)) => {
