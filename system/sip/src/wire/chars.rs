@@ -102,6 +102,14 @@ pub fn all(text: &str, set: u16) -> bool {
 /// The text without leading and trailing LWS.
 #[inline]
 pub fn trim(text: &str) -> &str {
+    let bytes = text.as_bytes();
+    let ends = (bytes.first(), bytes.last());
+    if let (Some(&first), Some(&last)) = ends
+        && !is(first, LWS)
+        && !is(last, LWS)
+    {
+        return text;
+    }
     text.trim_matches([' ', '\t', '\r', '\n'])
 }
 

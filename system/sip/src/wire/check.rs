@@ -4,10 +4,9 @@
 //! Missing: headers that nobody here reads are not judged (RFC 4475 §3.1.2.4 would allow either).
 use super::chars::{self, DIGIT, LWS, TOKEN, WORD};
 use super::header::HeaderName;
-use super::message::Message;
 use super::name_addr;
 use super::rejected::Error;
-use super::scan::{Fault, Span, bit};
+use super::scan::{Fault, Index, Span, Spans, bit};
 use super::uri;
 use super::via;
 use crate::method::Method;
@@ -39,43 +38,68 @@ const SINGLE: u128 = bit(HeaderName::From)
     | bit(HeaderName::RAck)
     | bit(HeaderName::RSeq);
 
-/// Judges the message and completes its index (method of a response, CSeq, body).
-pub(super) fn check(message: &mut Message) -> Result<(), Fault> {
-    let (cseq, method) = check_cseq(message)?;
-    message.index_mut().cseq = cseq;
-    if !message.is_request() {
-        message.index_mut().method = method;
+/// A head whose lines stand.
+#[derive(Clone, Copy)]
+struct Head<'a> {
+    text: &'a str,
+    index: &'a Index,
+}
+
+impl<'a> Head<'a> {
+    #[inline]
+    fn cut(&self, span: Span) -> &'a str {
+        self.text.get(usize::from(span.from)..usize::from(span.to)).unwrap_or("")
     }
-    if message.index().more_of(SINGLE) {
-        return Err(Fault::bad(first_duplicate(message)));
+
+    /// The first value of that name, and where it begins.
+    #[inline]
+    fn value(&self, name: HeaderName) -> Option<(&'a str, usize)> {
+        let span = self.index.first(name)?;
+        Some((self.cut(span), usize::from(span.from)))
     }
-    check_vias(message).map_err(Fault::bad)?;
-    check_address(message, HeaderName::From).map_err(Fault::bad)?;
-    check_address(message, HeaderName::To).map_err(Fault::bad)?;
-    check_call_id(message).map_err(Fault::bad)?;
-    check_addresses(message, HeaderName::Contact).map_err(Fault::bad)?;
-    check_addresses(message, HeaderName::Route).map_err(Fault::bad)?;
-    check_addresses(message, HeaderName::RecordRoute).map_err(Fault::bad)?;
-    check_number(message, HeaderName::MaxForwards, 255).map_err(Fault::bad)?;
-    check_expires(message).map_err(Fault::bad)?;
-    cut_body(message).map_err(Fault::bad)?;
-    check_request_uri(message)
+
+    #[inline]
+    fn required(&self, name: HeaderName) -> Result<(&'a str, usize), Error> {
+        self.value(name).ok_or(Error::new(usize::from(self.index.lines), missing(name)))
+    }
+}
+
+/// Judges the message and completes its index: CSeq, the method of a response, the body.
+pub(super) fn check(text: &str, index: &mut Index) -> Result<(), Fault> {
+    (index.cseq, index.method) = check_cseq(Head { text, index })?;
+    index.body = check_headers(Head { text, index }).map_err(Fault::bad)?;
+    check_request_uri(Head { text, index })
+}
+
+fn check_headers(head: Head<'_>) -> Result<Span, Error> {
+    if head.index.more_of(SINGLE) {
+        return Err(first_duplicate(head));
+    }
+    head.required(HeaderName::Via)?;
+    each(head, HeaderName::Via, |text, at| via::read(text, at).map(|(_, end)| end))?;
+    check_address(head, HeaderName::From)?;
+    check_address(head, HeaderName::To)?;
+    check_call_id(head)?;
+    if !head.value(HeaderName::Contact).is_some_and(|(text, _)| text == "*")
+        || head.index.has_more(HeaderName::Contact)
+    {
+        each(head, HeaderName::Contact, read_address)?;
+    }
+    each(head, HeaderName::Route, read_address)?;
+    each(head, HeaderName::RecordRoute, read_address)?;
+    check_max_forwards(head)?;
+    check_expires(head)?;
+    cut_body(head)
 }
 
 /// Completes the index of a message that is rejected anyway, as far as it goes.
-pub(super) fn salvage(message: &mut Message) {
-    if let Ok((cseq, _)) = check_cseq(message) {
-        message.index_mut().cseq = cseq;
+#[cold]
+pub(super) fn salvage(bytes: &[u8], index: &mut Index) {
+    let end = usize::from(index.body.from).min(bytes.len());
+    let text = bytes.get(..end).and_then(|head| core::str::from_utf8(head).ok());
+    if let Some(Ok((cseq, _))) = text.map(|text| check_cseq(Head { text, index })) {
+        index.cseq = cseq;
     }
-}
-
-fn value(message: &Message, name: HeaderName) -> Option<(&str, usize)> {
-    let span = message.index().first(name)?;
-    Some((message.text(span), usize::from(span.from)))
-}
-
-fn required(message: &Message, name: HeaderName) -> Result<(&str, usize), Error> {
-    value(message, name).ok_or(Error::new(usize::from(message.index().lines), missing(name)))
 }
 
 const fn missing(name: HeaderName) -> &'static str {
@@ -90,8 +114,8 @@ const fn missing(name: HeaderName) -> &'static str {
 }
 
 /// `1*DIGIT LWS Method`; a request's method must be the same.
-fn check_cseq(message: &Message) -> Result<(u32, Method), Fault> {
-    let (text, base) = required(message, HeaderName::CSeq).map_err(Fault::bad)?;
+fn check_cseq(head: Head<'_>) -> Result<(u32, Method), Fault> {
+    let (text, base) = head.required(HeaderName::CSeq).map_err(Fault::bad)?;
     let bad = |at, expected| Fault::bad(Error::new(base + at, expected));
     let bytes = text.as_bytes();
     let digits = chars::skip(bytes, 0, DIGIT);
@@ -103,48 +127,42 @@ fn check_cseq(message: &Message) -> Result<(u32, Method), Fault> {
         return Err(bad(word, "space and method in CSeq"));
     }
     let token = text.get(word..).unwrap_or("");
+    if head.index.status != 0 {
+        return Ok((number as u32, Method::parse(token)));
+    }
     //= RFC 3261 §8.1.1.5
-    if message.is_request() && token != message.method_token() {
+    if token != head.cut(head.index.word) {
         let fault = bad(word, "the method of the request line in CSeq");
         //= RFC 4475 §3.1.2.18
         // Of a method that nobody knows, that is the better thing to say.
-        let unknown = message.method() == Method::Other;
+        let unknown = head.index.method == Method::Other;
         return Err(if unknown { fault.with(Status::NOT_IMPLEMENTED) } else { fault });
     }
-    Ok((number as u32, Method::parse(token)))
+    Ok((number as u32, head.index.method))
 }
 
 #[cold]
-fn first_duplicate(message: &Message) -> Error {
-    let index = message.index();
-    let twice = |n: &&HeaderName| SINGLE & bit(**n) != 0 && index.has_more(**n);
+fn first_duplicate(head: Head<'_>) -> Error {
+    let twice = |n: &&HeaderName| SINGLE & bit(**n) != 0 && head.index.has_more(**n);
     let name = HeaderName::KNOWN.iter().find(twice).copied().unwrap_or(HeaderName::Other);
-    let second = message.headers(name).nth(1).unwrap_or("");
-    let offset = (second.as_ptr() as usize).saturating_sub(message.bytes().as_ptr() as usize);
-    Error::new(offset.min(message.bytes().len()), "this header once only")
-}
-
-/// Every Via value, all lines.
-fn check_vias(message: &Message) -> Result<(), Error> {
-    required(message, HeaderName::Via)?;
-    each(message, HeaderName::Via, |text, at| via::read(text, at).map(|(_, end)| end))
+    let mut spans = Spans::new(head.index, name);
+    let bytes = head.text.as_bytes();
+    let _ = spans.next(bytes, head.index);
+    let second = spans.next(bytes, head.index).unwrap_or_default();
+    Error::new(usize::from(second.from), "this header once only")
 }
 
 /// Runs `read` over every comma-separated value of every line of that name.
 #[inline]
 fn each(
-    message: &Message,
+    head: Head<'_>,
     name: HeaderName,
     read: impl Fn(&str, usize) -> Result<usize, Error>,
 ) -> Result<(), Error> {
-    let Some(first) = message.index().first(name) else { return Ok(()) };
+    let mut spans = Spans::new(head.index, name);
     let mut budget = SIP_LIST_MAX;
-    if !message.index().has_more(name) {
-        return each_of_line(message.text(first), usize::from(first.from), &mut budget, &read);
-    }
-    for text in message.headers(name) {
-        let base = (text.as_ptr() as usize).saturating_sub(message.bytes().as_ptr() as usize);
-        each_of_line(text, base, &mut budget, &read)?;
+    while let Some(span) = spans.next(head.text.as_bytes(), head.index) {
+        each_of_line(head.cut(span), usize::from(span.from), &mut budget, &read)?;
     }
     Ok(())
 }
@@ -172,8 +190,8 @@ fn each_of_line(
 }
 
 /// From and To: one address.
-fn check_address(message: &Message, name: HeaderName) -> Result<(), Error> {
-    let (text, base) = required(message, name)?;
+fn check_address(head: Head<'_>, name: HeaderName) -> Result<(), Error> {
+    let (text, base) = head.required(name)?;
     let end = read_address(text, 0).map_err(|e| e.shifted(base))?;
     if end != text.len() {
         return Err(Error::new(base + end, "';' or the end of the value"));
@@ -185,24 +203,13 @@ fn check_address(message: &Message, name: HeaderName) -> Result<(), Error> {
 fn read_address(text: &str, at: usize) -> Result<usize, Error> {
     let (address, end) = name_addr::read(text, at)?;
     let begin = address.uri_text.as_ptr() as usize - text.as_ptr() as usize;
-    name_addr::check_uri(&address).map_err(|e| e.shifted(begin))?;
+    address.uri().map_err(|e| e.shifted(begin))?;
     Ok(end)
 }
 
-/// Contact, Route, Record-Route: addresses, or the lone `*` of Contact.
-fn check_addresses(message: &Message, name: HeaderName) -> Result<(), Error> {
-    if name == HeaderName::Contact
-        && value(message, name).is_some_and(|(text, _)| text == "*")
-        && !message.index().has_more(name)
-    {
-        return Ok(());
-    }
-    each(message, name, read_address)
-}
-
 /// `word [ "@" word ]`.
-fn check_call_id(message: &Message) -> Result<(), Error> {
-    let (text, base) = required(message, HeaderName::CallId)?;
+fn check_call_id(head: Head<'_>) -> Result<(), Error> {
+    let (text, base) = head.required(HeaderName::CallId)?;
     let bytes = text.as_bytes();
     let mut end = chars::skip(bytes, 0, WORD);
     if end > 0 && bytes.get(end) == Some(&b'@') {
@@ -218,27 +225,27 @@ fn check_call_id(message: &Message) -> Result<(), Error> {
     Ok(())
 }
 
-fn check_number(message: &Message, name: HeaderName, max: u64) -> Result<(), Error> {
-    match value(message, name) {
-        Some((text, base)) if chars::number(text.as_bytes(), max).is_none() => {
-            Err(Error::new(base, "number within its range"))
+fn check_max_forwards(head: Head<'_>) -> Result<(), Error> {
+    match head.value(HeaderName::MaxForwards) {
+        Some((text, base)) if chars::number(text.as_bytes(), 255).is_none() => {
+            Err(Error::new(base, "number up to 255"))
         }
         _ => Ok(()),
     }
 }
 
 /// Digits; a number beyond 2^32-1 is as good as none (RFC 4475 §3.1.2.4).
-fn check_expires(message: &Message) -> Result<(), Error> {
-    match value(message, HeaderName::Expires) {
+fn check_expires(head: Head<'_>) -> Result<(), Error> {
+    match head.value(HeaderName::Expires) {
         Some((text, base)) if !chars::all(text, DIGIT) => Err(Error::new(base, "seconds")),
         _ => Ok(()),
     }
 }
 
-/// Content-Length against what came.
-fn cut_body(message: &mut Message) -> Result<(), Error> {
-    let body = message.index().body;
-    let Some((text, base)) = value(message, HeaderName::ContentLength) else { return Ok(()) };
+/// The body as Content-Length has it.
+fn cut_body(head: Head<'_>) -> Result<Span, Error> {
+    let body = head.index.body;
+    let Some((text, base)) = head.value(HeaderName::ContentLength) else { return Ok(body) };
     let announced = chars::number(text.as_bytes(), u64::from(u32::MAX));
     let announced = announced.ok_or(Error::new(base, "number of octets"))? as usize;
     let from = usize::from(body.from);
@@ -247,16 +254,15 @@ fn cut_body(message: &mut Message) -> Result<(), Error> {
     if usize::from(body.to) - from < announced {
         return Err(Error::new(base, "as many octets of body as Content-Length says"));
     }
-    message.index_mut().body = Span::new(from, from + announced);
-    Ok(())
+    Ok(Span::new(from, from + announced))
 }
 
 /// Last, so that 416 is said of requests that are otherwise sound.
-fn check_request_uri(message: &Message) -> Result<(), Fault> {
-    if !message.is_request() {
+fn check_request_uri(head: Head<'_>) -> Result<(), Fault> {
+    if head.index.status != 0 {
         return Ok(());
     }
-    let (text, base) = (message.uri_text(), usize::from(message.index().uri.from));
+    let (text, base) = (head.cut(head.index.uri), usize::from(head.index.uri.from));
     let uri = uri::Uri::parse(text).map_err(|e| Fault::bad(e.shifted(base)))?;
     if !uri.headers.is_empty() {
         //= RFC 3261 §19.1.1

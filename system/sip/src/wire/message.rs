@@ -5,7 +5,7 @@ use super::header::HeaderName;
 use super::list::Values;
 use super::name_addr::NameAddr;
 use super::rejected::Rejected;
-use super::scan::{self, Index, Span};
+use super::scan::{self, Index, Span, Spans};
 use super::uri::Uri;
 use super::via::{self, Via};
 use super::{chars, name_addr};
@@ -42,15 +42,18 @@ impl Message {
             let offset = SIP_MESSAGE_BYTES_MAX;
             return Err(Rejected { status: None, offset, expected, partial: None });
         }
-        let (index, mut fault) = scan::scan(&bytes);
-        let mut message = Message { bytes, index };
-        match fault {
-            None => fault = check::check(&mut message).err(),
-            Some(_) => check::salvage(&mut message),
-        }
-        match fault {
-            None => Ok(message),
-            Some(fault) => Err(message.reject(fault)),
+        let (mut index, head) = scan::scan(&bytes);
+        let verdict = match head {
+            Ok(head) => check::check(head, &mut index),
+            Err(fault) => {
+                check::salvage(&bytes, &mut index);
+                Err(fault)
+            }
+        };
+        let message = Message { bytes, index };
+        match verdict {
+            Ok(()) => Ok(message),
+            Err(fault) => Err(message.reject(fault)),
         }
     }
 
@@ -185,9 +188,7 @@ impl Message {
 
     /// Every value line of that name, from the top.
     pub fn headers(&self, name: HeaderName) -> Headers<'_> {
-        let first = self.index.first(name);
-        let more = self.index.has_more(name);
-        Headers { message: self, name, next: first, more, at: 0 }
+        Headers { message: self, spans: Spans::new(&self.index, name) }
     }
 
     /// Every value of that name, over all its lines, split at commas outside quotes and brackets.
@@ -251,17 +252,9 @@ impl Message {
     }
 
     #[inline]
-    pub(super) fn text(&self, span: Span) -> &str {
+    fn text(&self, span: Span) -> &str {
         // The scan has found the whole head to be UTF-8; a message rejected before that may not be.
         core::str::from_utf8(span.of(&self.bytes)).unwrap_or("")
-    }
-
-    pub(super) const fn index(&self) -> &Index {
-        &self.index
-    }
-
-    pub(super) const fn index_mut(&mut self) -> &mut Index {
-        &mut self.index
     }
 }
 
@@ -299,43 +292,15 @@ impl<'a> Iterator for ContactIter<'a> {
 #[derive(Clone, Debug)]
 pub struct Headers<'a> {
     message: &'a Message,
-    name: HeaderName,
-    next: Option<Span>,
-    more: bool,
-    /// Where to look for the next one; 0 before the walk has begun.
-    at: usize,
+    spans: Spans,
 }
 
 impl<'a> Iterator for Headers<'a> {
     type Item = &'a str;
 
     fn next(&mut self) -> Option<&'a str> {
-        let span = self.next.take()?;
-        if self.more {
-            self.next = self.following(span);
-        }
-        Some(self.message.text(span))
-    }
-}
-
-impl Headers<'_> {
-    /// The next line of that name after the value at `last`.
-    fn following(&mut self, last: Span) -> Option<Span> {
-        let bytes = &self.message.bytes;
-        if self.at == 0 {
-            // From a trimmed value to the next line: over white space and folds to a CRLF.
-            self.at = usize::from(self.message.index.lines);
-            while self.at <= usize::from(last.to) {
-                self.at = scan::next_line(bytes, self.at).ok()??.next;
-            }
-        }
-        while let Ok(Some(line)) = scan::next_line(bytes, self.at) {
-            self.at = line.next;
-            if line.name == self.name {
-                return Some(line.value);
-            }
-        }
-        None
+        let message = self.message;
+        self.spans.next(&message.bytes, &message.index).map(|span| message.text(span))
     }
 }
 

@@ -8,7 +8,7 @@
 //!     ▲                                   └─▶ Rejected{status, offset, expected}      │
 //!     └────────────── Emit (one allocation) ◀── OutRequest, OutResponse ◀─────────────┘
 //! ```
-//! Map: [`header`] names · [`scan`] the index · [`message`] · [`check`] · [`uri`] · [`uri_compare`] ·
+//! Map: [`header`] names · [`scan`] the index · [`message`] · [`check`] · [`uri`] · `uri_shape` · [`uri_compare`] ·
 //! [`name_addr`] · [`via`] · [`params`] · [`list`] · [`auth`] · [`date`] · [`emit`] · [`out`] ·
 //! [`framing`] · [`rejected`].
 pub mod auth;
@@ -27,6 +27,7 @@ pub mod rejected;
 mod scan;
 pub mod uri;
 pub mod uri_compare;
+mod uri_shape;
 pub mod via;
 
 pub use emit::Emit;

@@ -3,7 +3,7 @@
 use super::chars::{self, LWS, TOKEN};
 use super::params::{self, Params, skip_params};
 use super::rejected::Error;
-use super::uri::{self, Uri};
+use super::uri::Uri;
 use alloc::borrow::Cow;
 use core::fmt;
 
@@ -149,12 +149,6 @@ fn read_bare(text: &str, start: usize) -> Result<(NameAddr<'_>, usize), Error> {
         params: Params::new(chars::trim(cut(end_of_uri, end))),
     };
     Ok((value, end))
-}
-
-/// The scheme and, of sip and sips, everything else must be right.
-#[inline]
-pub(super) fn check_uri(value: &NameAddr<'_>) -> Result<(), Error> {
-    uri::Uri::parse(value.uri_text).map(|_| ())
 }
 
 #[cfg(test)]

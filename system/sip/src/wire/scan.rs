@@ -7,7 +7,7 @@
 //!                            └── span of the first of each known name; a bit when there are more
 //! ```
 use super::chars::{self, DIGIT, LWS, TOKEN};
-use super::header::{COUNT, HeaderName};
+use super::header::{COUNT, HeaderName, known_name};
 use super::rejected::Error;
 use crate::method::Method;
 use crate::status::Status;
@@ -120,30 +120,29 @@ impl Fault {
     }
 }
 
-/// Indexes as much as can be indexed; the first fault comes along.
-pub(super) fn scan(bytes: &[u8]) -> (Index, Option<Fault>) {
+/// Indexes as much as can be indexed. The head as text, or the first fault.
+pub(super) fn scan(bytes: &[u8]) -> (Index, Result<&str, Fault>) {
     let mut index = Index::default();
     let Some(end) = memchr(b'\n', bytes) else {
-        let fault = Fault::bad(Error::new(bytes.len(), "CRLF after the start line"));
-        return (index, Some(fault));
+        let error = Error::new(bytes.len(), "CRLF after the start line");
+        return (index, Err(Fault::bad(error)));
     };
     index.lines = (end + 1) as u16;
-    let mut fault = match bytes.get(..end).and_then(|line| line.strip_suffix(b"\r")) {
-        Some(line) => start_line(line, &mut index).err(),
-        None => Some(Fault::bad(Error::new(end, "CR before LF"))),
+    let start = match bytes.get(..end).and_then(|line| line.strip_suffix(b"\r")) {
+        Some(line) => start_line(line, &mut index),
+        None => Err(Fault::bad(Error::new(end, "CR before LF"))),
     };
-    if let Err(error) = header_lines(bytes, end + 1, &mut index) {
-        fault = fault.or(Some(Fault::bad(error)));
-    }
-    (index, fault)
+    let head = header_lines(bytes, end + 1, &mut index);
+    let verdict = start.and_then(|()| head.map_err(Fault::bad));
+    (index, verdict)
 }
 
 /// Indexes the header lines from `at` to the empty line; what follows is the body.
-fn header_lines(bytes: &[u8], mut at: usize, index: &mut Index) -> Result<(), Error> {
+fn header_lines<'a>(bytes: &'a [u8], mut at: usize, index: &mut Index) -> Result<&'a str, Error> {
     // The lines are counted with their folds, to tell stray control octets from line ends.
     let mut breaks = 1;
     for _ in 0..=SIP_HEADERS_MAX {
-        match next_line(bytes, at)? {
+        match line_at(bytes, at)? {
             Some(line) => {
                 index.add(&line);
                 at = line.next;
@@ -151,12 +150,53 @@ fn header_lines(bytes: &[u8], mut at: usize, index: &mut Index) -> Result<(), Er
             }
             None => {
                 index.body = Span::new(at + 2, bytes.len());
-                let head = bytes.get(..at).unwrap_or(&[]);
-                return check_octets(head, breaks);
+                return check_octets(bytes.get(..at).unwrap_or(&[]), breaks);
             }
         }
     }
     Err(Error::new(at, "at most 128 header lines"))
+}
+
+/// The values of one name from the top, as spans of `bytes`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spans {
+    name: HeaderName,
+    next: Option<Span>,
+    more: bool,
+    /// Where the next line begins; 0 before the walk has begun.
+    at: usize,
+}
+
+impl Spans {
+    pub fn new(index: &Index, name: HeaderName) -> Spans {
+        Spans { name, next: index.first(name), more: index.has_more(name), at: 0 }
+    }
+
+    #[inline]
+    pub fn next(&mut self, bytes: &[u8], index: &Index) -> Option<Span> {
+        let span = self.next.take()?;
+        if self.more {
+            self.next = self.following(bytes, index, span);
+        }
+        Some(span)
+    }
+
+    /// The next line of that name after the value at `last`.
+    fn following(&mut self, bytes: &[u8], index: &Index, last: Span) -> Option<Span> {
+        if self.at == 0 {
+            self.at = usize::from(index.lines);
+            while self.at <= usize::from(last.to) {
+                self.at = next_line(bytes, self.at).ok()??.next;
+            }
+        }
+        while let Ok(Some(line)) = next_line(bytes, self.at) {
+            self.at = line.next;
+            if line.name == self.name {
+                return Some(line.value);
+            }
+        }
+        None
+    }
 }
 
 /// One header line with its folds.
@@ -171,8 +211,53 @@ pub(super) struct Line {
 }
 
 /// The header line that begins at `at`; `None` is the empty line that ends the head.
-#[inline]
 pub(super) fn next_line(bytes: &[u8], at: usize) -> Result<Option<Line>, Error> {
+    line_at(bytes, at)
+}
+
+#[inline(always)]
+fn line_at(bytes: &[u8], at: usize) -> Result<Option<Line>, Error> {
+    let rest = bytes.get(at..).unwrap_or(&[]);
+    let (name, name_end, colon) = match rest.first_chunk().and_then(known_name) {
+        Some((name, end)) => (name, at + end, at + end),
+        None => match slow_name(bytes, at)? {
+            Some(name) => name,
+            None => return Ok(None),
+        },
+    };
+    let (mut next, mut breaks) = (colon + 1, 0);
+    let line_feed = loop {
+        let rest = bytes.get(next..).unwrap_or(&[]);
+        let Some(line_feed) = memchr(b'\n', rest).map(|i| next + i) else {
+            return Err(Error::new(bytes.len(), "CRLF after the header"));
+        };
+        breaks += 1;
+        next = line_feed + 1;
+        if bytes.get(line_feed - 1) != Some(&b'\r') {
+            return Err(Error::new(line_feed, "CR before LF"));
+        }
+        if !matches!(bytes.get(next), Some(b' ' | b'\t')) {
+            break line_feed;
+        }
+    };
+    let value = trimmed(bytes, colon + 1, line_feed - 1);
+    Ok(Some(Line { name, name_text: Span::new(at, name_end), value, next, breaks }))
+}
+
+#[inline(always)]
+fn trimmed(bytes: &[u8], mut from: usize, mut to: usize) -> Span {
+    let blank = |at: usize| bytes.get(at).is_some_and(|&b| chars::is(b, LWS));
+    while from < to && blank(from) {
+        from += 1;
+    }
+    while from < to && blank(to - 1) {
+        to -= 1;
+    }
+    Span::new(from, to)
+}
+
+/// Name, its end and its colon, letter by letter; `None` at the empty line.
+fn slow_name(bytes: &[u8], at: usize) -> Result<Option<(HeaderName, usize, usize)>, Error> {
     let name_end = chars::skip(bytes, at, TOKEN);
     if name_end == at {
         return match bytes.get(at..at + 2) {
@@ -187,39 +272,19 @@ pub(super) fn next_line(bytes: &[u8], at: usize) -> Result<Option<Line>, Error> 
     if bytes.get(colon) != Some(&b':') {
         return Err(Error::new(colon, "':' after the header name"));
     }
-    let (mut next, mut breaks) = (colon + 1, 0);
-    let line_feed = loop {
-        let rest = bytes.get(next..).unwrap_or(&[]);
-        let Some(line_feed) = memchr(b'\n', rest).map(|i| next + i) else {
-            return Err(Error::new(bytes.len(), "CRLF after the header"));
-        };
-        if bytes.get(line_feed - 1) != Some(&b'\r') {
-            return Err(Error::new(line_feed, "CR before LF"));
-        }
-        breaks += 1;
-        next = line_feed + 1;
-        if !matches!(bytes.get(next), Some(b' ' | b'\t')) {
-            break line_feed;
-        }
-    };
-    let from = chars::skip(bytes, colon + 1, LWS).min(line_feed - 1);
-    let mut to = line_feed - 1;
-    while to > from && bytes.get(to - 1).is_some_and(|&b| chars::is(b, LWS)) {
-        to -= 1;
-    }
     let name = HeaderName::from_bytes(bytes.get(at..name_end).unwrap_or(&[]));
-    let value = Span::new(from, to);
-    Ok(Some(Line { name, name_text: Span::new(at, name_end), value, next, breaks }))
+    Ok(Some((name, name_end, colon)))
 }
 
 /// The head must be UTF-8, and control octets stand only in line ends, HT and quoted pairs.
-fn check_octets(head: &[u8], breaks: usize) -> Result<(), Error> {
-    if let Err(e) = core::str::from_utf8(head) {
-        return Err(Error::new(e.valid_up_to(), "UTF-8"));
-    }
+fn check_octets(head: &[u8], breaks: usize) -> Result<&str, Error> {
+    let text = match core::str::from_utf8(head) {
+        Ok(text) => text,
+        Err(e) => return Err(Error::new(e.valid_up_to(), "UTF-8")),
+    };
     let controls: usize = head.chunks(255).map(|c| usize::from(count_controls(c))).sum();
     if controls == 2 * breaks {
-        return Ok(());
+        return Ok(text);
     }
     let mut before = 0u8;
     for (at, &b) in head.iter().enumerate() {
@@ -233,7 +298,7 @@ fn check_octets(head: &[u8], breaks: usize) -> Result<(), Error> {
         }
         before = b;
     }
-    Ok(())
+    Ok(text)
 }
 
 #[inline(always)]

@@ -4,7 +4,7 @@ use super::chars::{self, LWS, TOKEN};
 use super::list::Values;
 use super::params::{Params, skip_params};
 use super::rejected::Error;
-use super::uri::{port, skip_host};
+use super::uri_shape::{port, skip_host};
 use core::fmt;
 use core::net::IpAddr;
 

@@ -149,7 +149,7 @@ fn what_nobody_can_answer_is_dropped() {
 #[test]
 fn a_rejection_brings_what_a_stateless_answer_needs() {
     let rejected = parse(&INVITE.replace("Max-Forwards: 70", "Max-Forwards: x")).expect_err("400");
-    assert_eq!(rejected.to_string(), "400, offset 130, expected number within its range");
+    assert_eq!(rejected.to_string(), "400, offset 130, expected number up to 255");
     let partial = rejected.partial.expect("indexed");
     let answer = OutResponse { to_tag: Some("t".into()), ..OutResponse::new(Status::BAD_REQUEST) };
     let answer = Message::parse(answer.emit(&partial, false)).expect("our own answer is valid");

@@ -45,7 +45,7 @@ fn broken_uris_are_blamed_at_their_place() {
         ("sip:a%4@c", 4),
         ("sip:a@b@c", 7),
         ("sip:a@.b", 6),
-        ("sip:a@b..c", 6),
+        ("sip:a@b..c", 8),
         ("sip:a@256.1.1.1", 6),
         ("sip:a@1.2.3", 6),
         ("sip:a@[::g]", 6),
