@@ -165,9 +165,7 @@ impl Call {
             _ => None,
         };
         if !delayed || body.is_none() {
-            if let Some(leg) = self.legs.get_mut(id.0 as usize) {
-                leg.ack(id, None, out);
-            }
+            self.ack_now(id, msg, out);
         }
         match body {
             Some(body) => self.answer_caller(facts, Some(body), out),

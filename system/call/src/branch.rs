@@ -51,7 +51,7 @@ impl Call {
         self.state = State::Setup;
         match core::mem::replace(&mut self.setup.route, Route::Refuse(Status::SERVER_ERROR)) {
             Route::Refuse(status) => {
-                return self.refuse(facts, OutResponse::new(status), outcome::cause(status), out);
+                self.refuse(facts, OutResponse::new(status), outcome::cause(status), out);
             }
             Route::Service(service) => {
                 out.push(Effect::Bind { leg: LegId::CALLER, call_id, local_tag });

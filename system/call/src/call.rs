@@ -219,10 +219,11 @@ impl Call {
         }
         match leg.state {
             LegState::Leaving { req: bye } if bye == req && status.is_final() => leg.down(id, out),
-            _ if status.is_success() && msg.method() == Method::Invite => {
-                if leg.remote_tag().as_deref() != msg.to_tag() {
-                    self.on_stray_answer(id, req, msg, out);
-                }
+            _ if status.is_success()
+                && msg.method() == Method::Invite
+                && leg.remote_tag() != msg.to_tag() =>
+            {
+                self.on_stray_answer(id, req, msg, out);
             }
             _ => {}
         }
@@ -253,7 +254,8 @@ impl Call {
             TimerKey::Ring => self.on_ring_timeout(facts, out),
             TimerKey::Age => self.hang_up(facts, CdrCause::Timeout, out),
             TimerKey::Stats => self.on_stats_timeout(out),
-            TimerKey::Linger => self.on_linger(out),
+            TimerKey::Linger if self.state == State::Ending => self.on_linger(out),
+            TimerKey::Linger => {}
             TimerKey::Ack(leg) => self.on_ack_timer(facts, leg, out),
         }
     }

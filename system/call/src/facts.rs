@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use bitspath_core::store::CdrId;
 use bitspath_core::{Duration, Entropy, Now};
 use bitspath_media::PortNo;
+pub use bitspath_pbx::Service;
 use bitspath_sip::Status;
 use bitspath_sip::endpoint::Flow;
 use bitspath_sip::transaction::Timers;
@@ -66,10 +67,4 @@ pub struct Setup {
     pub flow: Flow,
     pub here: Here,
     pub route: Route,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Service {
-    Echo,
-    Tone,
 }

@@ -12,7 +12,6 @@ use crate::call::{Call, State};
 use crate::effect::{CallEvent, Effect, LegId, TimerKey};
 use crate::facts::Facts;
 use crate::leg::{Invite, LegState};
-use crate::offer_answer;
 use crate::uas_leg::AckWait;
 use bitspath_core::limits::CDR_STATS_WAIT;
 use bitspath_core::store::CdrCause;
@@ -80,12 +79,10 @@ impl Call {
 
     /// A callee's 2xx that crossed our CANCEL, or came second: ACK, then BYE.
     pub(crate) fn leave_answered(&mut self, id: LegId, msg: &Message, out: &mut Outbox<Effect>) {
-        let offered = offer_answer::session(msg).ok().flatten();
-        let Some(leg) = self.legs.get_mut(id.0 as usize) else { return };
-        let ours = matches!(&leg.invite, Invite::Sent { ask, .. } if ask.body.is_some());
-        let body = offered.filter(|_| !ours).map(|o| offer_answer::refuse_all(leg, &o));
-        leg.ack(id, body, out);
-        leg.bye(id, out);
+        self.ack_now(id, msg, out);
+        if let Some(leg) = self.legs.get_mut(id.0 as usize) {
+            leg.bye(id, out);
+        }
     }
 
     //= RFC 3261 §15.1.2
@@ -178,6 +175,7 @@ impl Call {
                 leg.down(id, out);
             }
         }
+        out.push(Effect::CancelTimer(TimerKey::Stats));
         self.close_record(out);
     }
 

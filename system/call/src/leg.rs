@@ -11,7 +11,7 @@ use crate::effect::{Effect, LegId, ReqId};
 use crate::facts::Here;
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use bitspath_core::Outbox;
 use bitspath_core::net::Transport;
 use bitspath_sip::Method;
@@ -152,7 +152,7 @@ impl Leg {
     }
 
     /// The tag of the peer, once a dialog is there.
-    pub fn remote_tag(&self) -> Option<String> {
-        self.dialog.as_ref().map(|d| d.remote_tag.to_string())
+    pub fn remote_tag(&self) -> Option<&str> {
+        self.dialog.as_ref().map(|d| d.remote_tag.as_str())
     }
 }

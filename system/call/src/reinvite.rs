@@ -143,7 +143,7 @@ impl Call {
     }
 
     /// ACK for the 2xx in hand; an offer in it is refused. True when there was one.
-    fn ack_now(&mut self, id: LegId, msg: &Message, out: &mut Outbox<Effect>) -> bool {
+    pub(crate) fn ack_now(&mut self, id: LegId, msg: &Message, out: &mut Outbox<Effect>) -> bool {
         let Some(leg) = self.legs.get_mut(id.0 as usize) else { return false };
         let ours = matches!(&leg.invite, Invite::Sent { ask, .. } if ask.body.is_some());
         let offer = offer_answer::session(msg).ok().flatten().filter(|_| !ours);
