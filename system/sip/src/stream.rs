@@ -48,8 +48,6 @@ struct Conn {
     queue: VecDeque<Bytes>,
     /// Octets that the host has not yet passed to the kernel.
     waiting: u32,
-    /// Octets that the host may still deliver.
-    credit: u32,
     /// A CRLF is owed for a ping.
     pong: bool,
 }
@@ -63,7 +61,6 @@ impl Conn {
             framer: Framer::new(),
             queue: VecDeque::new(),
             waiting: 0,
-            credit: 0,
             pong: false,
         }
     }
@@ -150,7 +147,6 @@ impl Streams {
         let asked_peer = conn.peer();
         conn.state = State::Open;
         conn.flow = flow;
-        conn.credit = CONN_IN_CREDIT;
         out.push_back(NetOut::Grant { conn: id, bytes: CONN_IN_CREDIT });
         for bytes in conn.queue.drain(..) {
             out.push_back(NetOut::Write { conn: id, bytes });

@@ -17,7 +17,7 @@ pub struct Owner {
     pub req: u32,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Event {
     /// A new request: never ACK, never CANCEL. `merged`: it came by a second path (482).
     Request {

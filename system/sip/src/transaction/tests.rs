@@ -133,8 +133,10 @@ fn golden(name: &str, title: &str, tables: &[(&str, String)], edges: &BTreeSet<S
     }
 }
 
+type FeedRef<'a, M> = &'a dyn Fn(&mut M, Clock<'_>, &mut Outbox<Act>);
+
 /// The machine after these inputs.
-fn after<M: Clone>(machine: &M, feeds: &[&dyn Fn(&mut M, Clock<'_>, &mut Outbox<Act>)]) -> M {
+fn after<M: Clone>(machine: &M, feeds: &[FeedRef<'_, M>]) -> M {
     let mut machine = machine.clone();
     for feed in feeds {
         feed(&mut machine, CLOCK, &mut Outbox::default());

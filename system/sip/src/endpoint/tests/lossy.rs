@@ -344,6 +344,7 @@ impl World {
 
 #[test]
 fn every_request_ends_exactly_once_and_nothing_is_left_behind() {
+    let mut met = BTreeMap::new();
     for seed in 0..60 {
         let world = World::new(seed, false).run();
         for (at, side) in world.sides.iter().enumerate() {
@@ -357,7 +358,27 @@ fn every_request_ends_exactly_once_and_nothing_is_left_behind() {
                 let finals = o.oks.min(1) + o.failures + o.failed;
                 assert_eq!((finals, o.ended), (1, 1), "seed {seed}, side {at}, {req}: {o:?}");
             }
+            for (name, _, count) in side.ep.counters().rows() {
+                *met.entry(name).or_insert(0) += count;
+            }
         }
+    }
+    // A network that harms nobody would prove nothing.
+    for name in [
+        "repeats_in",
+        "repeats_out",
+        "acks_absorbed",
+        "acks_passed",
+        "stray_responses",
+        "timeouts",
+        "transport_failures",
+        "unacknowledged",
+        "unanswered",
+        "trying_sent",
+        "unsendable",
+        "conns_closed",
+    ] {
+        assert!(met.get(name).is_some_and(|n| *n > 0), "{name} never happened: {met:?}");
     }
 }
 
