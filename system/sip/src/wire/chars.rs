@@ -23,6 +23,8 @@ pub const VALUE: u16 = 1 << 11;
 /// uric without `%`: any unescaped character of an absoluteURI.
 pub const URIC: u16 = 1 << 12;
 pub const ALPHA: u16 = 1 << 13;
+/// What neither ends a parameter's name or value nor begins a quoted string.
+pub const PLAIN: u16 = 1 << 14;
 
 static CLASS: [u16; 256] = build();
 
@@ -43,7 +45,7 @@ const fn class_of(b: u8) -> u16 {
     let lws = has(b" \t\r\n", b);
     let token = alnum || has(b"-.!%*_+`'~", b);
     let mut class = 0;
-    let rules: [(bool, u16); 14] = [
+    let rules: [(bool, u16); 15] = [
         (token, TOKEN),
         (token || has(b"()<>:\\\"/[]?{}", b), WORD),
         (unreserved || has(b"&=+$,;?/", b), USER),
@@ -58,6 +60,7 @@ const fn class_of(b: u8) -> u16 {
         (token || has(b"[]:", b), VALUE),
         (unreserved || has(b";/?:@&=+$,", b), URIC),
         (b.is_ascii_alphabetic(), ALPHA),
+        (!has(b";=\"", b), PLAIN),
     ];
     let mut i = 0;
     while i < rules.len() {

@@ -7,7 +7,8 @@ use super::header::HeaderName;
 use super::name_addr;
 use super::rejected::Error;
 use super::scan::{Fault, Index, Span, Spans, bit};
-use super::uri;
+use super::uri::Uri;
+use super::uri_shape::{Shape, shape};
 use super::via;
 use crate::method::Method;
 use crate::status::Status;
@@ -67,29 +68,39 @@ impl<'a> Head<'a> {
 /// Judges the message and completes its index: CSeq, the method of a response, the body.
 pub(super) fn check(text: &str, index: &mut Index) -> Result<(), Fault> {
     (index.cseq, index.method) = check_cseq(Head { text, index })?;
-    index.body = check_headers(Head { text, index }).map_err(Fault::bad)?;
-    check_request_uri(Head { text, index })
+    check_headers(text, index).map_err(Fault::bad)?;
+    index.uri_shape = check_request_uri(Head { text, index })?;
+    Ok(())
 }
 
-fn check_headers(head: Head<'_>) -> Result<Span, Error> {
-    if head.index.more_of(SINGLE) {
-        return Err(first_duplicate(head));
+/// What is found on the way is kept in the index.
+fn check_headers(text: &str, index: &mut Index) -> Result<(), Error> {
+    if index.more_of(SINGLE) {
+        return Err(first_duplicate(Head { text, index }));
     }
-    head.required(HeaderName::Via)?;
-    each(head, HeaderName::Via, |text, at| via::read(text, at).map(|(_, end)| end))?;
-    check_address(head, HeaderName::From)?;
-    check_address(head, HeaderName::To)?;
+    Head { text, index }.required(HeaderName::Via)?;
+    let via = |text: &[u8], at| via::judge(text, at).map(|shape| (shape, shape.end));
+    index.via = each(Head { text, index }, HeaderName::Via, via)?;
+    index.from = check_address(Head { text, index }, HeaderName::From)?;
+    index.to = check_address(Head { text, index }, HeaderName::To)?;
+    let head = Head { text, index };
     check_call_id(head)?;
-    if !head.value(HeaderName::Contact).is_some_and(|(text, _)| text == "*")
-        || head.index.has_more(HeaderName::Contact)
-    {
-        each(head, HeaderName::Contact, read_address)?;
-    }
-    each(head, HeaderName::Route, read_address)?;
-    each(head, HeaderName::RecordRoute, read_address)?;
     check_max_forwards(head)?;
     check_expires(head)?;
-    cut_body(head)
+    each(head, HeaderName::Route, address)?;
+    each(head, HeaderName::RecordRoute, address)?;
+    let lone = !head.index.has_more(HeaderName::Contact);
+    let star = lone && head.value(HeaderName::Contact).is_some_and(|(text, _)| text == "*");
+    let body = cut_body(head)?;
+    if !star {
+        index.contact = each(head, HeaderName::Contact, address)?;
+    }
+    index.body = body;
+    Ok(())
+}
+
+fn address(text: &[u8], at: usize) -> Result<(name_addr::Shape, u16), Error> {
+    name_addr::judge(text, at).map(|shape| (shape, shape.end))
 }
 
 /// Completes the index of a message that is rejected anyway, as far as it goes.
@@ -152,59 +163,45 @@ fn first_duplicate(head: Head<'_>) -> Error {
     Error::new(usize::from(second.from), "this header once only")
 }
 
-/// Runs `read` over every comma-separated value of every line of that name.
+/// Runs `read` over every comma-separated value of every line of that name; returns the first.
 #[inline]
-fn each(
+fn each<T: Copy + Default>(
     head: Head<'_>,
     name: HeaderName,
-    read: impl Fn(&str, usize) -> Result<usize, Error>,
-) -> Result<(), Error> {
+    read: impl Fn(&[u8], usize) -> Result<(T, u16), Error>,
+) -> Result<T, Error> {
     let mut spans = Spans::new(head.index, name);
-    let mut budget = SIP_LIST_MAX;
-    while let Some(span) = spans.next(head.text.as_bytes(), head.index) {
-        each_of_line(head.cut(span), usize::from(span.from), &mut budget, &read)?;
-    }
-    Ok(())
-}
-
-#[inline]
-fn each_of_line(
-    text: &str,
-    base: usize,
-    budget: &mut usize,
-    read: impl Fn(&str, usize) -> Result<usize, Error>,
-) -> Result<(), Error> {
-    let mut at = 0;
-    loop {
-        if *budget == 0 {
-            return Err(Error::new(base + at, "at most 70 values"));
-        }
-        *budget -= 1;
-        at = read(text, at).map_err(|e| e.shifted(base))?;
-        match text.as_bytes().get(at) {
-            None => return Ok(()),
-            Some(b',') => at += 1,
-            Some(_) => return Err(Error::new(base + at, "',', ';' or the end of the value")),
+    let (mut first, mut budget) = (None, SIP_LIST_MAX);
+    let bytes = head.text.as_bytes();
+    while let Some(span) = spans.next(bytes, head.index) {
+        let (line, base) = (span.of(bytes), usize::from(span.from));
+        let mut at = 0;
+        loop {
+            if budget == 0 {
+                return Err(Error::new(base + at, "at most 70 values"));
+            }
+            budget -= 1;
+            let (value, end) = read(line, at).map_err(|e| e.shifted(base))?;
+            first = first.or(Some(value));
+            at = usize::from(end) + 1;
+            match line.get(usize::from(end)) {
+                None => break,
+                Some(b',') => {}
+                Some(_) => return Err(Error::new(base + at - 1, "',', ';' or the end")),
+            }
         }
     }
+    Ok(first.unwrap_or_default())
 }
 
 /// From and To: one address.
-fn check_address(head: Head<'_>, name: HeaderName) -> Result<(), Error> {
+fn check_address(head: Head<'_>, name: HeaderName) -> Result<name_addr::Shape, Error> {
     let (text, base) = head.required(name)?;
-    let end = read_address(text, 0).map_err(|e| e.shifted(base))?;
-    if end != text.len() {
-        return Err(Error::new(base + end, "';' or the end of the value"));
+    let shape = name_addr::judge(text.as_bytes(), 0).map_err(|e| e.shifted(base))?;
+    match usize::from(shape.end) {
+        end if end == text.len() => Ok(shape),
+        end => Err(Error::new(base + end, "';' or the end of the value")),
     }
-    Ok(())
-}
-
-#[inline]
-fn read_address(text: &str, at: usize) -> Result<usize, Error> {
-    let (address, end) = name_addr::read(text, at)?;
-    let begin = address.uri_text.as_ptr() as usize - text.as_ptr() as usize;
-    address.uri().map_err(|e| e.shifted(begin))?;
-    Ok(end)
 }
 
 /// `word [ "@" word ]`.
@@ -258,12 +255,13 @@ fn cut_body(head: Head<'_>) -> Result<Span, Error> {
 }
 
 /// Last, so that 416 is said of requests that are otherwise sound.
-fn check_request_uri(head: Head<'_>) -> Result<(), Fault> {
+fn check_request_uri(head: Head<'_>) -> Result<Shape, Fault> {
     if head.index.status != 0 {
-        return Ok(());
+        return Ok(Shape::default());
     }
     let (text, base) = (head.cut(head.index.uri), usize::from(head.index.uri.from));
-    let uri = uri::Uri::parse(text).map_err(|e| Fault::bad(e.shifted(base)))?;
+    let shape = shape(text.as_bytes()).map_err(|e| Fault::bad(e.shifted(base)))?;
+    let uri = Uri::of(text, shape);
     if !uri.headers.is_empty() {
         //= RFC 3261 §19.1.1
         // Table 1: no headers in a Request-URI.
@@ -274,5 +272,5 @@ fn check_request_uri(head: Head<'_>) -> Result<(), Fault> {
         let fault = Fault::bad(Error::new(base, "a sip, sips or tel URI"));
         return Err(fault.with(Status::UNSUPPORTED_URI_SCHEME));
     }
-    Ok(())
+    Ok(shape)
 }

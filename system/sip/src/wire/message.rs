@@ -92,7 +92,10 @@ impl Message {
 
     /// The Request-URI; `None` in a response.
     pub fn uri(&self) -> Option<Uri<'_>> {
-        Uri::parse(self.uri_text()).ok()
+        match self.index.uri_shape {
+            shape if shape.scheme != 0 => Some(Uri::of(self.uri_text(), shape)),
+            _ => Uri::parse(self.uri_text()).ok(),
+        }
     }
 
     /// The Request-URI as written; empty in a response.
@@ -111,14 +114,22 @@ impl Message {
 
     /// From; all empty when a rejected message has none.
     pub fn from(&self) -> NameAddr<'_> {
-        self.address(HeaderName::From)
+        self.judged(HeaderName::From, &self.index.from)
     }
 
     pub fn to(&self) -> NameAddr<'_> {
-        self.address(HeaderName::To)
+        self.judged(HeaderName::To, &self.index.to)
     }
 
-    /// The first value of a header of addresses (From, Refer-To, P-Asserted-Identity, …).
+    #[inline]
+    fn judged(&self, name: HeaderName, shape: &name_addr::Shape) -> NameAddr<'_> {
+        if shape.end == 0 {
+            return self.address(name);
+        }
+        NameAddr::of(self.header(name).unwrap_or(""), shape)
+    }
+
+    /// The first value of a header of addresses (Refer-To, P-Asserted-Identity, …).
     pub fn address(&self, name: HeaderName) -> NameAddr<'_> {
         let value = self.header(name).unwrap_or("");
         name_addr::read(value, 0).map(|(address, _)| address).unwrap_or_default()
@@ -143,9 +154,9 @@ impl Message {
     /// The topmost Via. Of a rejected message as much as can be read; empty when it has none.
     pub fn top_via(&self) -> Via<'_> {
         let value = self.header(HeaderName::Via).unwrap_or("");
-        match via::read(value, 0) {
-            Ok((via, _)) => via,
-            Err(_) => via::salvage(value).unwrap_or_default(),
+        match self.index.via {
+            shape if shape.end != 0 => Via::of(value, &shape),
+            _ => via::salvage(value).unwrap_or_default(),
         }
     }
 
@@ -172,7 +183,7 @@ impl Message {
         match self.header(HeaderName::Contact) {
             None => Contacts::None,
             Some("*") if !self.index.has_more(HeaderName::Contact) => Contacts::Star,
-            Some(_) => Contacts::List(ContactIter(self.list(HeaderName::Contact))),
+            Some(_) => Contacts::List(ContactIter { message: self, rest: None }),
         }
     }
 
@@ -193,7 +204,7 @@ impl Message {
 
     /// Every value of that name, over all its lines, split at commas outside quotes and brackets.
     pub fn list(&self, name: HeaderName) -> List<'_> {
-        List { lines: self.headers(name), line: Values::new("") }
+        List { lines: self.headers(name), line: Values::new(""), skip_first: false }
     }
 
     /// The first value line of a header by its text, any case; known names by either form.
@@ -279,12 +290,27 @@ impl<'a> Contacts<'a> {
 
 /// Each Contact address in order.
 #[derive(Clone, Debug)]
-pub struct ContactIter<'a>(List<'a>);
+pub struct ContactIter<'a> {
+    message: &'a Message,
+    /// The values after the first, once that is taken.
+    rest: Option<List<'a>>,
+}
 
 impl<'a> Iterator for ContactIter<'a> {
     type Item = NameAddr<'a>;
+
     fn next(&mut self) -> Option<NameAddr<'a>> {
-        self.0.find_map(|value| NameAddr::parse(value).ok())
+        if let Some(rest) = &mut self.rest {
+            return rest.find_map(|value| NameAddr::parse(value).ok());
+        }
+        let mut list = self.message.list(HeaderName::Contact);
+        let shape = &self.message.index.contact;
+        if shape.end == 0 {
+            return self.rest.insert(list).find_map(|value| NameAddr::parse(value).ok());
+        }
+        list.skip_first = true;
+        self.rest = Some(list);
+        Some(self.message.judged(HeaderName::Contact, shape))
     }
 }
 
@@ -309,6 +335,8 @@ impl<'a> Iterator for Headers<'a> {
 pub struct List<'a> {
     lines: Headers<'a>,
     line: Values<'a>,
+    /// The first value was read otherwise.
+    skip_first: bool,
 }
 
 impl<'a> Iterator for List<'a> {
@@ -317,7 +345,10 @@ impl<'a> Iterator for List<'a> {
     fn next(&mut self) -> Option<&'a str> {
         loop {
             if let Some(value) = self.line.next() {
-                return Some(value);
+                if !core::mem::take(&mut self.skip_first) {
+                    return Some(value);
+                }
+                continue;
             }
             self.line = Values::new(self.lines.next()?);
         }

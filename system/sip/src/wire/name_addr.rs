@@ -4,11 +4,12 @@ use super::chars::{self, LWS, TOKEN};
 use super::params::{self, Params, skip_params};
 use super::rejected::Error;
 use super::uri::Uri;
+use super::uri_shape;
 use alloc::borrow::Cow;
 use core::fmt;
 
 /// One value of From, To, Contact, Route and their kind, in pieces as written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct NameAddr<'a> {
     /// The whole value.
     pub text: &'a str,
@@ -18,6 +19,20 @@ pub struct NameAddr<'a> {
     pub uri_text: &'a str,
     /// The header parameters, after `>` or after the bare URI.
     pub params: Params<'a>,
+    /// Of the URI, where it has been judged already.
+    uri: Option<uri_shape::Shape>,
+}
+
+/// Offsets into the text that a value stands in; `end` is 0 where nothing was read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shape {
+    start: u16,
+    display_to: u16,
+    uri: u16,
+    uri_to: u16,
+    params: u16,
+    pub end: u16,
+    uri_shape: uri_shape::Shape,
 }
 
 impl<'a> NameAddr<'a> {
@@ -29,8 +44,24 @@ impl<'a> NameAddr<'a> {
         }
     }
 
+    /// The pieces of a text by its shape.
+    #[inline]
+    pub(super) fn of(text: &'a str, shape: &Shape) -> NameAddr<'a> {
+        let cut = |from: u16, to: u16| text.get(usize::from(from)..usize::from(to)).unwrap_or("");
+        NameAddr {
+            text: chars::trim(cut(shape.start, shape.end)),
+            display: chars::trim(cut(shape.start, shape.display_to)),
+            uri_text: cut(shape.uri, shape.uri_to),
+            params: Params::new(chars::trim(cut(shape.params, shape.end))),
+            uri: (shape.uri_shape.scheme != 0).then_some(shape.uri_shape),
+        }
+    }
+
     pub fn uri(&self) -> Result<Uri<'a>, Error> {
-        Uri::parse(self.uri_text)
+        match self.uri {
+            Some(shape) => Ok(Uri::of(self.uri_text, shape)),
+            None => Uri::parse(self.uri_text),
+        }
     }
 
     /// The display name without quotes and escapes; `None` when there is none.
@@ -80,29 +111,53 @@ pub fn qvalue(text: &str) -> Option<u16> {
     (q <= 1000).then_some(q as u16)
 }
 
+/// Equal when written the same.
+impl PartialEq for NameAddr<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for NameAddr<'_> {}
+
 /// Reads one value from `at`; returns it and where it ends: at a comma, another stray octet or
 /// the end of the text, white space passed.
-#[inline]
 pub(super) fn read(text: &str, at: usize) -> Result<(NameAddr<'_>, usize), Error> {
-    let bytes = text.as_bytes();
-    let start = chars::skip(bytes, at, LWS);
-    let Some(bracket) = find_bracket(bytes, start)? else {
-        return read_bare(text, start);
+    let shape = shape(text.as_bytes(), at)?;
+    Ok((NameAddr::of(text, &shape), usize::from(shape.end)))
+}
+
+/// The same with the URI judged too.
+#[inline]
+pub(super) fn judge(text: &[u8], at: usize) -> Result<Shape, Error> {
+    let mut value = shape(text, at)?;
+    let uri = text.get(usize::from(value.uri)..usize::from(value.uri_to)).unwrap_or(&[]);
+    value.uri_shape = uri_shape::shape(uri).map_err(|e| e.shifted(usize::from(value.uri)))?;
+    Ok(value)
+}
+
+#[inline]
+fn shape(text: &[u8], at: usize) -> Result<Shape, Error> {
+    if text.len() > usize::from(u16::MAX) {
+        return Err(Error::new(usize::from(u16::MAX), "at most 65,535 octets"));
+    }
+    let start = chars::skip(text, at, LWS);
+    let Some(bracket) = find_bracket(text, start)? else {
+        return bare(text, start);
     };
-    let rest = bytes.get(bracket..).unwrap_or(&[]);
+    let rest = text.get(bracket..).unwrap_or(&[]);
     let Some(close) = rest.iter().position(|&b| b == b'>').map(|i| bracket + i) else {
         return Err(Error::new(bracket, "'>'"));
     };
-    let params_at = close + 1;
-    let end = skip_params(bytes, params_at)?;
-    let cut = |from: usize, to: usize| text.get(from..to).unwrap_or("");
-    let value = NameAddr {
-        text: chars::trim(cut(start, end)),
-        display: chars::trim(cut(start, bracket)),
-        uri_text: cut(bracket + 1, close),
-        params: Params::new(chars::trim(cut(params_at, end))),
-    };
-    Ok((value, end))
+    Ok(Shape {
+        start: start as u16,
+        display_to: bracket as u16,
+        uri: bracket as u16 + 1,
+        uri_to: close as u16,
+        params: close as u16 + 1,
+        end: skip_params(text, close + 1)? as u16,
+        uri_shape: uri_shape::Shape::default(),
+    })
 }
 
 /// The `<` after an optional display name; `None` for a bare URI.
@@ -128,27 +183,25 @@ fn find_bracket(text: &[u8], start: usize) -> Result<Option<usize>, Error> {
 }
 
 /// A URI without brackets: RFC 3261 §20: no comma, question mark or semicolon may be part of it.
-#[inline]
-fn read_bare(text: &str, start: usize) -> Result<(NameAddr<'_>, usize), Error> {
-    let bytes = text.as_bytes();
+fn bare(text: &[u8], start: usize) -> Result<Shape, Error> {
     let stop =
         |b: u8| matches!(b, b',' | b';' | b'?' | b' ' | b'\t' | b'\r' | b'\n' | b'<' | b'>' | b'"');
-    let rest = bytes.get(start..).unwrap_or(&[]);
-    let end_of_uri = start + rest.iter().position(|&b| stop(b)).unwrap_or(rest.len());
+    let rest = text.get(start..).unwrap_or(&[]);
+    let uri_to = start + rest.iter().position(|&b| stop(b)).unwrap_or(rest.len());
     //= RFC 3261 §20.10
     // A URI with a comma, question mark or semicolon must stand in brackets.
-    if bytes.get(end_of_uri) == Some(&b'?') {
-        return Err(Error::new(end_of_uri, "'<' and '>' around a URI with '?'"));
+    if text.get(uri_to) == Some(&b'?') {
+        return Err(Error::new(uri_to, "'<' and '>' around a URI with '?'"));
     }
-    let end = skip_params(bytes, end_of_uri)?;
-    let cut = |from: usize, to: usize| text.get(from..to).unwrap_or("");
-    let value = NameAddr {
-        text: chars::trim(cut(start, end)),
-        display: "",
-        uri_text: cut(start, end_of_uri),
-        params: Params::new(chars::trim(cut(end_of_uri, end))),
-    };
-    Ok((value, end))
+    Ok(Shape {
+        start: start as u16,
+        display_to: start as u16,
+        uri: start as u16,
+        uri_to: uri_to as u16,
+        params: uri_to as u16,
+        end: skip_params(text, uri_to)? as u16,
+        uri_shape: uri_shape::Shape::default(),
+    })
 }
 
 #[cfg(test)]

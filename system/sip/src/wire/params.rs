@@ -1,6 +1,6 @@
 //! `;name=value` lists: RFC 3261 §25.1 generic-param, and uri-parameters §19.1.1.
 //! Owns: the grammar and look-up by name.  Does not know: what a parameter means.
-use super::chars::{self, LWS, TOKEN, URI_PARAM, VALUE};
+use super::chars::{self, LWS, PLAIN, TOKEN, URI_PARAM, VALUE};
 use super::rejected::Error;
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -66,14 +66,16 @@ impl<'a> Iterator for Iter<'a> {
         let bytes = self.rest.as_bytes();
         let start = bytes.iter().position(|&b| b == b';')? + 1;
         let (mut at, mut equals) = (start, None);
-        while let Some(&b) = bytes.get(at) {
-            match b {
-                b';' => break,
-                b'=' if equals.is_none() => equals = Some(at),
-                b'"' => at = chars::skip_quoted(bytes, at).unwrap_or(bytes.len()) - 1,
-                _ => {}
+        loop {
+            at = chars::skip(bytes, at, PLAIN);
+            match bytes.get(at) {
+                None | Some(b';') => break,
+                Some(b'"') => at = chars::skip_quoted(bytes, at).unwrap_or(bytes.len()),
+                Some(_) => {
+                    equals = equals.or(Some(at));
+                    at += 1;
+                }
             }
-            at += 1;
         }
         let cut = |from: usize, to: usize| chars::trim(self.rest.get(from..to).unwrap_or(""));
         let item = match equals {

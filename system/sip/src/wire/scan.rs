@@ -9,6 +9,7 @@
 use super::chars::{self, DIGIT, LWS, TOKEN};
 use super::header::{COUNT, HeaderName, known_name};
 use super::rejected::Error;
+use super::{name_addr, uri_shape, via};
 use crate::method::Method;
 use crate::status::Status;
 use bitspath_core::limits::SIP_HEADERS_MAX;
@@ -46,6 +47,12 @@ pub(super) struct Index {
     /// First line after the start line.
     pub lines: u16,
     pub body: Span,
+    /// What the check has found, so that views need not look again; empty before it.
+    pub uri_shape: uri_shape::Shape,
+    pub from: name_addr::Shape,
+    pub to: name_addr::Shape,
+    pub contact: name_addr::Shape,
+    pub via: via::Shape,
     /// The value of the first header of each name; `from` is 0 where there is none.
     first: [Span; COUNT],
     /// A bit per name that occurs more than once.
@@ -62,6 +69,11 @@ impl Default for Index {
             cseq: 0,
             lines: 0,
             body: Span::default(),
+            uri_shape: uri_shape::Shape::default(),
+            from: name_addr::Shape::default(),
+            to: name_addr::Shape::default(),
+            contact: name_addr::Shape::default(),
+            via: via::Shape::default(),
             first: [Span::default(); COUNT],
             more: 0,
         }
@@ -282,7 +294,8 @@ fn check_octets(head: &[u8], breaks: usize) -> Result<&str, Error> {
         Ok(text) => text,
         Err(e) => return Err(Error::new(e.valid_up_to(), "UTF-8")),
     };
-    let controls: usize = head.chunks(255).map(|c| usize::from(count_controls(c))).sum();
+    // A multiple of the lanes, so that only the last chunk has a tail; and a count that fits.
+    let controls: usize = head.chunks(192).map(|c| usize::from(count_controls(c))).sum();
     if controls == 2 * breaks {
         return Ok(text);
     }

@@ -20,7 +20,33 @@ pub struct Via<'a> {
     pub params: Params<'a>,
 }
 
+/// Offsets into the text that a value stands in; `end` is 0 where nothing was read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shape {
+    start: u16,
+    transport: u16,
+    transport_to: u16,
+    host: u16,
+    host_to: u16,
+    port: Option<u16>,
+    params: u16,
+    pub end: u16,
+}
+
 impl<'a> Via<'a> {
+    /// The pieces of a text by its shape.
+    #[inline]
+    pub(super) fn of(text: &'a str, shape: &Shape) -> Via<'a> {
+        let cut = |from: u16, to: u16| text.get(usize::from(from)..usize::from(to)).unwrap_or("");
+        Via {
+            text: chars::trim(cut(shape.start, shape.end)),
+            transport: cut(shape.transport, shape.transport_to),
+            host: cut(shape.host, shape.host_to),
+            port: shape.port,
+            params: Params::new(chars::trim(cut(shape.params, shape.end))),
+        }
+    }
+
     /// One value and nothing else.
     pub fn parse(text: &'a str) -> Result<Via<'a>, Error> {
         match read(text, 0)? {
@@ -58,47 +84,58 @@ impl fmt::Display for Via<'_> {
 
 /// Reads one value from `at`; returns it and where it ends: at a comma, another stray octet or
 /// the end of the text, white space passed.
-///
+pub(super) fn read(text: &str, at: usize) -> Result<(Via<'_>, usize), Error> {
+    let shape = judge(text.as_bytes(), at)?;
+    Ok((Via::of(text, &shape), usize::from(shape.end)))
+}
+
 /// sent-protocol = name SLASH version SLASH transport, then LWS, host, optional port, parameters.
 #[inline]
-pub(super) fn read(text: &str, at: usize) -> Result<(Via<'_>, usize), Error> {
-    let (via, params_at) = sent_by(text, at)?;
-    let end = skip_params(text.as_bytes(), params_at)?;
-    Ok((with_params(via, text, params_at, end), end))
+pub(super) fn judge(text: &[u8], at: usize) -> Result<Shape, Error> {
+    let mut shape = sent_by(text, at)?;
+    shape.end = skip_params(text, usize::from(shape.params))? as u16;
+    Ok(shape)
 }
 
 /// The first value of a line whose parameters may be broken: enough to answer 400 (RFC 4475
 /// §3.1.2.1). Parameters that can be read are kept.
+#[cold]
 pub(super) fn salvage(text: &str) -> Option<Via<'_>> {
     let first = Values::new(text).next()?;
-    let (via, params_at) = sent_by(first, 0).ok()?;
-    Some(with_params(via, first, params_at, first.len()))
+    let shape = sent_by(first.as_bytes(), 0).ok()?;
+    Some(Via::of(first, &Shape { end: first.len() as u16, ..shape }))
 }
 
 #[inline]
-fn with_params<'a>(via: Via<'a>, text: &'a str, from: usize, to: usize) -> Via<'a> {
-    let start = via.text.as_ptr() as usize - text.as_ptr() as usize;
-    let cut = |from: usize, to: usize| chars::trim(text.get(from..to).unwrap_or(""));
-    Via { text: cut(start, to), params: Params::new(cut(from, to)), ..via }
-}
-
-/// Protocol, transport, host and port; and where the parameters begin.
-#[inline]
-fn sent_by(text: &str, at: usize) -> Result<(Via<'_>, usize), Error> {
-    let bytes = text.as_bytes();
-    let start = chars::skip(bytes, at, LWS);
-    let slash = token_and_slash(bytes, start, "protocol name and '/'")?;
-    let slash = token_and_slash(bytes, slash, "protocol version and '/'")?;
-    let transport_end = chars::skip(bytes, slash, TOKEN);
-    let host_at = chars::skip(bytes, transport_end, LWS);
-    if transport_end == slash || host_at == transport_end {
-        return Err(Error::new(transport_end, "transport and a space"));
+fn sent_by(text: &[u8], at: usize) -> Result<Shape, Error> {
+    if text.len() > usize::from(u16::MAX) {
+        return Err(Error::new(usize::from(u16::MAX), "at most 65,535 octets"));
     }
-    let host_end = skip_host(bytes, host_at)?;
-    let (port, port_end) = sent_by_port(bytes, host_end)?;
-    let cut = |from: usize, to: usize| text.get(from..to).unwrap_or("");
-    let (transport, host) = (cut(slash, transport_end), cut(host_at, host_end));
-    Ok((Via { text: cut(start, port_end), transport, host, port, ..Via::default() }, port_end))
+    let start = chars::skip(text, at, LWS);
+    let transport = match text.get(start..start + 8) {
+        Some(b"SIP/2.0/") => chars::skip(text, start + 8, LWS),
+        _ => {
+            let version = token_and_slash(text, start, "protocol name and '/'")?;
+            token_and_slash(text, version, "protocol version and '/'")?
+        }
+    };
+    let transport_to = chars::skip(text, transport, TOKEN);
+    let host = chars::skip(text, transport_to, LWS);
+    if transport_to == transport || host == transport_to {
+        return Err(Error::new(transport_to, "transport and a space"));
+    }
+    let host_to = skip_host(text, host)?;
+    let (port, params) = sent_by_port(text, host_to)?;
+    Ok(Shape {
+        start: start as u16,
+        transport: transport as u16,
+        transport_to: transport_to as u16,
+        host: host as u16,
+        host_to: host_to as u16,
+        port,
+        params: params as u16,
+        end: params as u16,
+    })
 }
 
 #[inline]
