@@ -19,6 +19,7 @@
 //! password = "..."                 # or ha1 = { md5 = "32 hex digits" }
 //! ```
 mod demo;
+mod directory;
 mod listen;
 mod reader;
 mod seal;
@@ -26,11 +27,13 @@ mod tenant;
 #[cfg(test)]
 mod tests;
 
+pub use bitspath_pbx::Service;
 pub use demo::demo;
-pub use listen::Listener;
+pub use directory::TenantIds;
+pub use listen::{Listener, net};
 pub use reader::ConfigError;
 pub use seal::seal;
-pub use tenant::{Extension, Service, Tenant};
+pub use tenant::{Extension, Tenant};
 
 use bitspath_core::limits;
 use core::net::{IpAddr, SocketAddr};

@@ -25,12 +25,19 @@ pub struct Refusal {
     pub response: OutResponse,
 }
 
+/// What one check says; boxed, because most of them pass.
+pub type Check = Result<(), Box<Refusal>>;
+
 impl Refusal {
-    pub fn new(count: Count, status: Status) -> Refusal {
-        Refusal { count, response: OutResponse::new(status) }
+    pub fn new(count: Count, status: Status) -> Box<Refusal> {
+        Box::new(Refusal { count, response: OutResponse::new(status) })
     }
 
-    pub fn with(mut self, name: HeaderName, value: impl Into<String>) -> Refusal {
+    pub fn with(
+        mut self: Box<Refusal>,
+        name: HeaderName,
+        value: impl Into<String>,
+    ) -> Box<Refusal> {
         self.response.extra.push((name, value.into()));
         self
     }
@@ -39,7 +46,7 @@ impl Refusal {
 //= RFC 3261 §16.3
 /// No hops left. A request that ends here anyway (§11: OPTIONS to this server; REGISTER; anything
 /// within a dialog) needs none.
-pub fn hops(msg: &Message) -> Result<(), Refusal> {
+pub fn hops(msg: &Message) -> Check {
     let ends_here = msg.method() == Method::Register || is_to_server(msg);
     match msg.max_forwards() {
         Some(0) if !ends_here => Err(Refusal::new(Count::RejectedHops, Status(483))),
@@ -49,7 +56,7 @@ pub fn hops(msg: &Message) -> Result<(), Refusal> {
 
 //= RFC 3261 §8.2.2.2
 /// The same request came by two ways; the first is being served.
-pub fn merged(merged: bool) -> Result<(), Refusal> {
+pub fn merged(merged: bool) -> Check {
     if merged { Err(Refusal::new(Count::RejectedMerged, Status(482))) } else { Ok(()) }
 }
 
@@ -61,7 +68,7 @@ pub fn is_to_server(msg: &Message) -> bool {
 
 //= RFC 3261 §8.2.1
 /// Methods: 501 for one that nobody knows, 405 for one that we do not serve, 489 for events.
-pub fn method(msg: &Message) -> Result<(), Refusal> {
+pub fn method(msg: &Message) -> Check {
     match msg.method() {
         Method::Invite | Method::Bye | Method::Options | Method::Register => Ok(()),
         Method::Ack | Method::Cancel => Ok(()),
@@ -78,7 +85,7 @@ pub fn method(msg: &Message) -> Result<(), Refusal> {
 }
 
 /// What is asked of extensions and body, of every method alike.
-pub fn content(msg: &Message) -> Result<(), Refusal> {
+pub fn content(msg: &Message) -> Check {
     extensions(msg)?;
     body(msg)?;
     accept(msg)
@@ -86,7 +93,7 @@ pub fn content(msg: &Message) -> Result<(), Refusal> {
 
 //= RFC 3261 §8.2.2.3
 /// Every option tag of Require must be ours, or 420 names those that are not.
-fn extensions(msg: &Message) -> Result<(), Refusal> {
+fn extensions(msg: &Message) -> Check {
     let foreign: Vec<&str> = msg
         .list(HeaderName::Require)
         .filter(|tag| !SUPPORTED.iter().any(|known| known.eq_ignore_ascii_case(tag)))
@@ -101,7 +108,7 @@ fn extensions(msg: &Message) -> Result<(), Refusal> {
 //= RFC 3261 §8.2.3
 /// A body that must be understood and is not: 415, naming what we read. Bodies of requests that
 /// do not use one, and those marked optional, are passed over.
-fn body(msg: &Message) -> Result<(), Refusal> {
+fn body(msg: &Message) -> Check {
     let optional = msg
         .header(HeaderName::ContentDisposition)
         .is_some_and(|d| d.split(';').any(|p| p.trim().eq_ignore_ascii_case("handling=optional")));
@@ -120,7 +127,7 @@ fn body(msg: &Message) -> Result<(), Refusal> {
 
 //= RFC 3261 §20.1
 /// A caller that takes no session description from us gets 406.
-fn accept(msg: &Message) -> Result<(), Refusal> {
+fn accept(msg: &Message) -> Check {
     if msg.method() != Method::Invite || !msg.has(HeaderName::Accept) {
         return Ok(());
     }

@@ -1,17 +1,23 @@
-//! The PBX Node: the verbs, and the parts that they drive.
-use crate::config::{Config, Overrides};
+//! The PBX Node: the four verbs, freeze and thaw, audit. Empty until `Input::Start`; a start that
+//! is refused says why and stops.
+//!
+//! ```text
+//!   handle ─▶ Live (endpoint ▶ dispatch ▶ registrar | calls) ─▶ outputs, numbered as they leave
+//! ```
+use crate::config::Config;
 use crate::io::{Event, Input, Output, Start};
+use crate::live::Live;
 use crate::query::{Page, Query};
 use bitspath_core::{Audit, Fault, Frozen, Instant, Now, freeze};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
-/// Empty until `Input::Start`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Node {
-    config: Option<Config>,
-    overrides: Overrides,
-    out: VecDeque<Output>,
+    live: Option<Box<Live>>,
+    /// What a Node that never came alive has to say.
+    last_words: VecDeque<Output>,
+    /// Events that have left; the next has this number plus one.
     events: u64,
 }
 
@@ -21,32 +27,34 @@ impl Node {
     }
 
     /// Reads at most `budget` rows; cannot mutate.
-    pub fn query(&self, _now: Now, _query: &Query, _budget: usize) -> Page {
-        Page::default()
+    pub fn query(&self, now: Now, query: &Query, budget: usize) -> Page {
+        self.live.as_ref().map(|live| live.query(now, query, budget)).unwrap_or_default()
     }
 
     /// The configuration in force.
-    pub const fn config(&self) -> Option<&Config> {
-        self.config.as_ref()
+    pub fn config(&self) -> Option<&Config> {
+        self.live.as_ref().map(|live| &live.config)
     }
 
-    fn start(&mut self, start: &Start) {
-        let text = String::from_utf8_lossy(&start.config);
-        match Config::parse(&text) {
-            Ok(config) => {
-                self.overrides = start.overrides;
-                self.config = Some(config.moved(self.overrides));
-            }
-            Err(errors) => {
-                let errors = errors.iter().map(ToString::to_string).collect();
-                self.event(Event::StartRefused { errors });
-            }
+    /// For tests: a panic in the n-th step of a call from now; see [`crate::calls::Calls`].
+    #[cfg(feature = "plant")]
+    pub fn plant(&mut self, step: Option<u64>) {
+        if let Some(live) = &mut self.live {
+            live.calls.plant = step;
         }
     }
 
-    fn event(&mut self, event: Event) {
-        self.events += 1;
-        self.out.push_back(Output::Event(self.events, event));
+    fn start(&mut self, now: Now, start: Start) {
+        if self.live.is_some() {
+            return;
+        }
+        match Live::start(now, start) {
+            Ok(live) => self.live = Some(Box::new(live)),
+            Err(errors) => {
+                self.last_words.push_back(Output::Event(0, Event::StartRefused { errors }));
+                self.last_words.push_back(Output::Stopped);
+            }
+        }
     }
 }
 
@@ -54,20 +62,37 @@ impl bitspath_core::Node for Node {
     type Input = Input;
     type Output = Output;
 
-    fn handle(&mut self, _now: Now, input: Input) {
-        if let Input::Start(start) = input {
-            self.start(&start);
+    fn handle(&mut self, now: Now, input: Input) {
+        match (input, &mut self.live) {
+            (Input::Start(start), _) => self.start(now, *start),
+            (input, Some(live)) => live.handle(now, input),
+            (_, None) => {}
         }
     }
 
-    fn handle_timeout(&mut self, _now: Now) {}
+    fn handle_timeout(&mut self, now: Now) {
+        if let Some(live) = &mut self.live {
+            live.handle_timeout(now);
+        }
+    }
 
     fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        None
+        self.live.as_ref()?.poll_timeout()
     }
 
     fn poll_output(&mut self) -> Option<Output> {
-        self.out.pop_front()
+        let queue = match &mut self.live {
+            Some(live) => &mut live.out,
+            None => &mut self.last_words,
+        };
+        Some(match queue.pop_front()? {
+            // Whoever says an event leaves its number open; here it gets the next.
+            Output::Event(_, event) => {
+                self.events += 1;
+                Output::Event(self.events, event)
+            }
+            output => output,
+        })
     }
 
     fn freeze(&self) -> Frozen {
@@ -79,6 +104,6 @@ impl bitspath_core::Node for Node {
     }
 
     fn audit(&self) -> Audit {
-        Audit::default()
+        self.live.as_ref().map(|live| live.audit()).unwrap_or_default()
     }
 }

@@ -2,6 +2,7 @@
 use super::listen::net;
 use super::reader::{At, Fields, Reader, article};
 use bitspath_core::limits;
+use bitspath_pbx::Service;
 use bitspath_sip::digest::Algorithm;
 use core::time::Duration;
 use ipnet::IpNet;
@@ -32,12 +33,6 @@ pub struct Extension {
     pub enabled: bool,
     /// Hex digests by algorithm; the password itself is not kept.
     pub ha1: BTreeMap<Algorithm, String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Service {
-    Echo,
-    Tone,
 }
 
 /// What of a tenant its extensions need to be read.
