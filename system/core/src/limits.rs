@@ -35,6 +35,8 @@ pub const REQUESTS_PER_LEG_MAX: usize = 8;
 pub const BINDINGS_MAX: u32 = 1_000_000;
 /// Contacts of one address of record. Brim: the oldest goes.
 pub const CONTACTS_PER_AOR_MAX: usize = 10;
+/// Octets of one Contact value and of the Call-ID kept with it. Brim: 513.
+pub const CONTACT_BYTES_MAX: usize = 2_048;
 pub const EXPIRES_S_MIN: u32 = 60;
 pub const EXPIRES_S_DEFAULT: u32 = 3_600;
 pub const EXPIRES_S_MAX: u32 = 7_200;

@@ -43,7 +43,7 @@ pub struct Change {
 pub enum What {
     Added,
     Refreshed,
-    /// By the phone: expires 0 or `*`.
+    /// By the phone (expires 0 or `*`), or with its number by the operator.
     Removed,
     /// By another contact of the same instance, or by a newer one at the cap.
     Replaced,

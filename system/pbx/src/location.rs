@@ -309,6 +309,17 @@ impl Location {
         done.changes
     }
 
+    /// Removes the bindings of addresses of record that fail the test.
+    pub fn retain(&mut self, keep: impl Fn(TenantId, &str) -> bool) -> Done {
+        let mut done = Done::default();
+        let failing = self.aors.iter().filter(|(_, aor)| !keep(aor.tenant, &aor.user));
+        let ids: Vec<_> = failing.flat_map(|(_, aor)| aor.bindings.clone()).collect();
+        for id in ids {
+            self.remove(id, What::Removed, &mut done);
+        }
+        done
+    }
+
     pub fn handle_timeout(&mut self, now: Instant) {
         for _ in 0..BUDGET {
             match self.wheel.pop_due(now) {

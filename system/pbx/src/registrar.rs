@@ -16,7 +16,9 @@ use crate::draft::{Draft, Entry, OutOfOrder, Stamp};
 use crate::location::{Act, Location};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use bitspath_core::limits::{BINDINGS_MAX, EXPIRES_S_DEFAULT, EXPIRES_S_MAX, EXPIRES_S_MIN, Full};
+use bitspath_core::limits::{
+    BINDINGS_MAX, CONTACT_BYTES_MAX, EXPIRES_S_DEFAULT, EXPIRES_S_MAX, EXPIRES_S_MIN, Full,
+};
 use bitspath_core::net::{ConnId, Transport};
 use bitspath_core::node::Audit;
 use bitspath_core::store::{BindingRow, TenantId, Write};
@@ -130,6 +132,14 @@ impl Registrar {
         self.location.conn_closed(conn)
     }
 
+    /// After a reload: bindings of numbers that the directory no longer has are gone.
+    pub fn prune(&mut self, directory: &Directory) -> (Vec<Write>, Vec<Change>) {
+        let done = self.location.retain(|tenant, user| {
+            directory.tenant(tenant).is_some_and(|t| t.extension(user).is_some())
+        });
+        (done.writes, done.changes)
+    }
+
     /// Takes back what was written down before a restart; gives the deletions of rows that are
     /// dead, unreadable or nobody's.
     pub fn restore(&mut self, now: Now, rows: &[BindingRow], directory: &Directory) -> Vec<Write> {
@@ -177,6 +187,8 @@ impl Registrar {
 /// Why a REGISTER changes nothing.
 enum Refusal {
     Malformed,
+    /// More than we keep of one phone.
+    TooLong,
     TooBrief,
     OutOfOrder,
     NoRoom,
@@ -187,6 +199,7 @@ impl Refusal {
         let of = |code| OutResponse::new(Status(code));
         match self {
             Refusal::Malformed => of(400),
+            Refusal::TooLong => of(513),
             Refusal::TooBrief => of(423).with(HeaderName::MinExpires, EXPIRES_S_MIN.to_string()),
             Refusal::OutOfOrder => of(500),
             Refusal::NoRoom => of(503).with(HeaderName::RetryAfter, RETRY_AFTER_S.to_string()),
@@ -215,6 +228,9 @@ impl Asked {
         let header = request.expires();
         let mut list = Vec::new();
         for value in request.list(HeaderName::Contact) {
+            if value.len() + request.call_id().len() > CONTACT_BYTES_MAX {
+                return Err(Refusal::TooLong);
+            }
             let contact = Contact::read(value).ok_or(Refusal::Malformed)?;
             let seconds = contact.expires.or(header).unwrap_or(EXPIRES_S_DEFAULT);
             //= RFC 3261 §10.3

@@ -190,3 +190,24 @@ fn rows_come_back_after_a_restart_with_the_wall_time_that_is_left() {
     let old = send(&mut again, now, &register("a", 7, &["Contact: <sip:2@10.0.0.1>"]));
     assert_eq!(old.response.status.0, 500);
 }
+
+#[test]
+fn what_no_phone_needs_is_not_kept() {
+    let mut r = registrar();
+    let long = format!("Contact: <sip:{}@h>", "x".repeat(3000));
+    assert_eq!(send(&mut r, at(0), &register("a", 1, &[&long])).response.status.0, 513);
+    let call_id = "c".repeat(3000);
+    let request = register(&call_id, 1, &["Contact: <sip:1@h>"]);
+    assert_eq!(send(&mut r, at(0), &request).response.status.0, 513);
+    assert!(r.is_empty());
+}
+
+#[test]
+fn a_number_that_left_the_directory_takes_its_bindings_along() {
+    let mut r = registrar();
+    send(&mut r, at(0), &register("a", 1, &["Contact: <sip:1@h>"]));
+    assert!(r.prune(&directory()).0.is_empty());
+    let (writes, changes) = r.prune(&Directory::new(vec![tenant(1, "other")]));
+    assert!(matches!(&writes[..], [Write::DeleteBinding { tenant, .. }] if tenant == "demo"));
+    assert_eq!((changes[0].what, r.len()), (What::Removed, 0));
+}

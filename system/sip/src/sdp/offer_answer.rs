@@ -8,6 +8,7 @@
 //!            └── offer_received ▶ OfferReceived ─ answer_sent ────┘
 //! ```
 use super::media::Media;
+use super::relayed::off;
 use super::session::Session;
 use crate::status::Status;
 use alloc::boxed::Box;
@@ -111,11 +112,13 @@ impl OfferAnswer {
         Ok(())
     }
 
-    /// Their answer. A provisional one is kept as early and the offer stays pending.
-    pub fn answer_received(&mut self, answer: Session, last: bool) -> Result<(), Violation> {
+    /// Their answer. A provisional one is kept as early and the offer stays pending. Phones that
+    /// leave out the last streams have refused them.
+    pub fn answer_received(&mut self, mut answer: Session, last: bool) -> Result<(), Violation> {
         let State::OfferSent { offer, early } = &mut self.state else {
             return Err(Violation::NoOffer);
         };
+        answer.media.extend(offer.media.iter().skip(answer.media.len()).map(off));
         check_answer(offer, &answer).map_err(Violation::Mismatch)?;
         if last {
             let agreed = Agreed { local: (**offer).clone(), remote: answer };

@@ -121,6 +121,16 @@ fn an_early_answer_is_used_but_the_final_one_settles_and_failure_keeps_the_old_s
     assert_eq!((leg.local(), leg.remote()), (Some(&mine), Some(&last)));
 }
 
+#[test]
+fn an_answer_without_the_last_streams_has_refused_them() {
+    let both = offer("m=audio 1 RTP/AVP 0\r\nm=video 2 RTP/AVP 31\r\n");
+    let mut leg = OfferAnswer::default();
+    leg.offer_sent(both).expect("free");
+    leg.answer_received(offer("m=audio 3 RTP/AVP 0\r\n"), true).expect("fits");
+    let remote = leg.remote().expect("agreed");
+    assert_eq!(remote.media[1].to_string(), "video 0 RTP/AVP 31");
+}
+
 proptest! {
     /// The machine against a model of two booleans: no order of calls confuses it.
     #[test]
