@@ -4,9 +4,9 @@
 //! `poll_bind` and `poll_packet` to the end, then read `poll_timeout`.*
 //!
 //! ```text
-//!   Node ──Cmd──▶ ┌───────── Shard ─────────┐ ◀── batch of Slots ── MediaNet (epoll, World)
-//!   Node ◀──Evt── │ port ▶ flow ▶ latch ▶ link │ ──▶ the same Slots, verdict and peer in place
-//!                 └─────────────────────────┘ ──▶ poll_packet: what echo and tone send by the clock
+//!   Node ──Cmd──▶ ┌──────── Shard ────────┐ ◀── batch of Slots ── MediaNet (epoll, World)
+//!   Node ◀──Evt── │ port ▶ latch ▶ link   │ ──▶ the same Slots, verdict and peer in place
+//!                 └───────────────────────┘ ──▶ poll_packet: what echo and tone send by the clock
 //! ```
 //! Map: [`command`] what the Node says and hears · [`slot`] packets and the socket trait ·
 //! [`latch`] who may speak · [`shard`] the machine · [`stream`] one port's state · [`ports`] the
@@ -37,13 +37,3 @@ pub use command::{Cmd, Evt, Law, PortNo, ShardId, Sink, Stats, StreamCfg, Stream
 pub use ports::Ports;
 pub use shard::{Bind, Counters, Shard};
 pub use slot::{MediaNet, NetStats, Slot, Verdict};
-
-/// Compares with `golden/NAME`; `BLESS=1` in the environment writes it instead.
-#[cfg(test)]
-fn golden(name: &str, text: &str) {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name);
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&path, text).expect("golden folder");
-    }
-    assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), text, "{name} differs");
-}

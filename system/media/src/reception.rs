@@ -133,6 +133,7 @@ mod tests {
         }
     }
 
+    //= RFC 3550 §A.1 type=test
     #[test]
     fn a_source_that_begins_anew_is_not_counted_as_lost() {
         let (rx, cold) = receive((100..200).chain(40_000..40_100));
@@ -140,6 +141,7 @@ mod tests {
         assert_eq!(rx.packets, 200);
     }
 
+    //= RFC 3550 §A.8 type=test
     #[test]
     fn an_even_stream_has_no_jitter_and_an_uneven_one_has() {
         let (even, _) = receive(0..500);

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //!   packet on A's port ─▶ RTP? ─▶ A's latch ─▶ A's sink ─▶ B's destination, out of B's port
-//!                          └ no       └ stranger  └ none        └ unset      each: counted, dropped
+//!                       no ┘ stranger ┘     none ┘         unset ┘     each: counted, dropped
 //! ```
 use crate::address::Addr;
 use crate::by_port::ByPort;

@@ -155,6 +155,7 @@ fn sdp_and_packets_that_name_our_own_ports_are_refused() {
     assert_eq!(run(&mut shard, 1000).len(), 1);
 }
 
+//= RFC 3264 §8.4 type=test
 #[test]
 fn hold_stops_media_in_its_direction_but_not_rtcp() {
     let mut shard = call();

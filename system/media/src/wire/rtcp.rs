@@ -310,7 +310,9 @@ mod tests {
         }
 
         #[test]
-        fn arbitrary_octets_never_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..99)) {
+        fn arbitrary_octets_never_panic(
+            mut bytes in proptest::collection::vec(any::<u8>(), 0..99),
+        ) {
             let _ = Compound::parse(&bytes);
             if bytes.len() > 3 {
                 let words = bytes.len() / 4 - 1;
@@ -347,6 +349,7 @@ mod tests {
         assert_eq!(line, want);
     }
 
+    //= RFC 3550 §A.2 type=test
     #[test]
     fn a_compound_must_begin_with_a_report_and_pad_only_at_its_end() {
         let bye = [0x81, BYE, 0, 1, 0, 0, 0, 1];

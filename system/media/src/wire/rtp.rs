@@ -253,6 +253,8 @@ mod tests {
     }
 
     proptest! {
+        //= RFC 3550 §5.1 type=test
+        //= RFC 3550 §5.3.1 type=test
         #[test]
         fn what_is_parsed_is_emitted_octet_for_octet(bytes in packets()) {
             let packet = Packet::parse(&bytes).expect("valid by construction");
@@ -280,7 +282,9 @@ mod tests {
         }
 
         #[test]
-        fn extension_undoes_truncation_within_half_the_circle(n in any::<u32>(), d in -32768i64..32768) {
+        fn extension_undoes_truncation_within_half_the_circle(
+            n in any::<u32>(), d in -32768i64..32768,
+        ) {
             let near = SeqNo(u64::from(n) + 65_536);
             let want = SeqNo(near.0.checked_add_signed(d).expect("far from zero"));
             prop_assert_eq!(near.nearest(want.wire()), want);
@@ -298,6 +302,7 @@ mod tests {
         assert_eq!(Packet::parse(&bytes).expect("valid").to_string(), line);
     }
 
+    //= RFC 3550 §A.1 type=test
     #[test]
     fn rtcp_stun_and_dtls_are_not_rtp() {
         let sr = [0x80, 200, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!   Handle::send ─▶ bounded channel + wake ─┐
-//!   epoll ─▶ batch ─▶ commands ─▶ relay ─▶ send ─▶ timers ─▶ paced packets ─▶ send ─▶ events ─▶ refill
+//!   epoll ─▶ batch ─▶ commands ─▶ relay ─▶ send ─▶ timers ─▶ paced ─▶ send ─▶ events ─▶ refill
 //!   a port:  bound (spare) ─Open─▶ open ─Close─▶ resting ─5 s▶ spare       RTCP closes at the end
 //! ```
 use super::epoll::{EpollNet, Waker};
