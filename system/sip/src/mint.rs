@@ -44,6 +44,9 @@ mod tests {
 
     #[test]
     fn every_token_tells_its_node() {
+        //= RFC 3261 §8.1.1.7 type=test
+        //= RFC 3261 §19.3 type=test
+        //= RFC 3261 §8.1.1.4 type=test
         let entropy = Entropy::new([3; 32]);
         for node in [0u8, 7, 255] {
             for n in 0..50 {

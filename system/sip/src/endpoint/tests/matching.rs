@@ -184,6 +184,7 @@ fn the_same_request_by_two_paths_is_reported_as_merged() {
 fn a_response_is_ours_only_by_branch_method_and_sent_by() {
     //= RFC 3261 §17.1.3 type=test
     //= RFC 3261 §18.1.2 type=test
+    //= RFC 3261 §8.1.3.3 type=test
     let mut b = Bench::new();
     b.ep.request(b.now, OWNER, udp_flow(), SENT_BY, out_request(Method::Options)).expect("room");
     let (_, request) = b.datagrams().pop().expect("sent");
@@ -202,6 +203,7 @@ fn a_response_is_ours_only_by_branch_method_and_sent_by() {
 
 #[test]
 fn a_failed_invite_is_acknowledged_with_the_same_octets_each_time() {
+    //= RFC 6026 §8.4 type=test
     let mut b = Bench::new();
     b.ep.request(b.now, OWNER, udp_flow(), SENT_BY, out_request(Method::Invite)).expect("room");
     let (_, invite) = b.datagrams().pop().expect("sent");
@@ -212,6 +214,8 @@ fn a_failed_invite_is_acknowledged_with_the_same_octets_each_time() {
     assert_eq!(acks[0].1, acks[1].1);
     let ack = Message::parse(acks[0].1.clone()).expect("ours");
     let invite = Message::parse(invite).expect("ours");
+    //= RFC 3581 §3 type=test
+    assert_eq!(invite.top_via().rport(), Some(None));
     assert_eq!((ack.method(), ack.to_tag()), (Method::Ack, Some("peer")));
     assert_eq!(ack.top_via().branch(), invite.top_via().branch());
     assert_eq!(b.events().len(), 1);

@@ -1,9 +1,11 @@
 //! What cannot be accepted, and where answers go — RFC 3261 §8.2.7, §17.1.1.1, §18.2; RFC 3581.
 use super::*;
 use bitspath_core::Table;
+use std::{env, fs, path::Path};
 
 #[test]
 fn a_malformed_request_is_answered_without_state_and_alike_each_time() {
+    //= RFC 3261 §8.2.7 type=test
     let mut b = Bench::new();
     let bad = request_text("OPTIONS", "z9hG4bKa", 1, "").replace("CSeq: 1", "CSeq: x");
     b.receive(&bad);
@@ -54,6 +56,7 @@ fn the_brim_of_the_table_is_a_503_with_retry_after() {
 #[test]
 fn a_response_copies_what_8_2_6_2_names_and_tells_where_the_request_came_from() {
     //= RFC 3261 §8.2.6.2 type=test
+    //= RFC 3261 §8.2.6.1 type=test
     //= RFC 3261 §18.2.1 type=test
     let mut b = Bench::new();
     let text = "INVITE sip:bob@pbx.example SIP/2.0
@@ -109,4 +112,48 @@ fn without_rport_the_answer_goes_to_the_port_of_sent_by() {
     let txn = b.request();
     b.respond(txn, 200);
     assert_eq!(b.datagrams().pop().expect("sent").0, addr("192.0.2.77:5060"));
+}
+
+/// The 49 messages of RFC 4475, each as a datagram: what the endpoint says by itself and what it
+/// hands up. `UPDATE_GOLDEN=1` writes the table anew.
+#[test]
+fn the_torture_messages_get_the_answers_of_the_endpoint() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
+    let mut files: Vec<_> = fs::read_dir(golden.join("rfc4475"))
+        .expect("torture messages")
+        .map(|f| f.expect("entry").path())
+        .filter(|p| p.extension().is_some_and(|e| e == "dat"))
+        .collect();
+    files.sort();
+    let mut table = String::new();
+    for file in &files {
+        let mut b = Bench::new();
+        let bytes = Bytes::from(fs::read(file).expect("a message"));
+        let (listener, peer, local) = (ListenerId(0), addr("192.0.2.77:5060"), addr(SENT_BY));
+        b.ep.handle(b.now, NetIn::Datagram { listener, peer, local, bytes });
+        let up: Vec<&str> = b
+            .events()
+            .iter()
+            .map(|event| match event {
+                Event::Request { .. } => "request",
+                Event::Ack { .. } => "ACK",
+                _ => "something else",
+            })
+            .collect();
+        let sent: Vec<String> = b
+            .datagrams()
+            .iter()
+            .map(|(to, bytes)| format!("{} to {to}", first_line(bytes)))
+            .collect();
+        let name = file.file_stem().and_then(|n| n.to_str()).unwrap_or("");
+        let row = format!("{name:<12} {:<9} {}", up.join(","), sent.join(", "));
+        table.push_str(row.trim_end());
+        table.push('\n');
+    }
+    let kept = golden.join("transaction/rfc4475.txt");
+    if env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&kept, &table).expect("golden file");
+    }
+    assert_eq!(files.len(), 49);
+    assert_eq!(fs::read_to_string(&kept).unwrap_or_default(), table);
 }
