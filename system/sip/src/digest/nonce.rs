@@ -157,7 +157,7 @@ impl fmt::Debug for Nonces {
 }
 
 fn millis(now: UnixTime) -> u64 {
-    now.0 / 1_000_000 & 0xffff_ffff_ffff
+    (now.0 / 1_000_000) & 0xffff_ffff_ffff
 }
 
 /// Equality in a time that tells nothing of where the texts differ.
