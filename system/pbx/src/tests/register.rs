@@ -211,3 +211,11 @@ fn a_number_that_left_the_directory_takes_its_bindings_along() {
     assert!(matches!(&writes[..], [Write::DeleteBinding { tenant, .. }] if tenant == "demo"));
     assert_eq!((changes[0].what, r.len()), (What::Removed, 0));
 }
+
+#[test]
+fn an_expires_header_of_zero_removes_only_the_contacts_named() {
+    let mut r = registrar();
+    send(&mut r, at(0), &register("a", 1, &["Contact: <sip:1@h>, <sip:2@h>"]));
+    let done = send(&mut r, at(1), &register("a", 2, &["Contact: <sip:1@h>", "Expires: 0"]));
+    assert_eq!((done.response.status.0, uris(&r)), (200, vec!["sip:2@h".to_string()]));
+}

@@ -1,6 +1,7 @@
 //! Properties of the parser and of the border between two legs; examples from the standards.
 mod border;
 mod exchange;
+mod golden;
 mod text;
 
 use super::*;
