@@ -12,15 +12,22 @@
 //! [`peers`] phones · [`oracle`] what must hold.
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod host;
 pub mod kernel;
+pub mod ladder;
 pub mod link;
 pub mod mix;
 pub mod nat;
 pub mod network;
 pub mod oracle;
 pub mod peers;
+pub mod plan;
+pub mod plant;
+pub mod report;
 pub mod seen;
+pub mod server_host;
+pub mod shrink;
 pub mod stream;
 pub mod toy;
 pub mod trail;

@@ -3,7 +3,7 @@
 //! Without `reorder` a link is first in, first out.  Missing: bandwidth.
 use crate::mix::{Draw, chance, mix, within};
 use bitspath_core::Instant;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Chances in a million and ranges in nanoseconds; all zero is a perfect link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +52,8 @@ pub struct Link {
     /// Packets offered so far.
     pub(crate) n: u64,
     pub(crate) last: Instant,
+    /// Faults that a ladder asked for, one for each of the next packets.
+    pub forced: VecDeque<Fault>,
 }
 
 /// When copies arrive, and whether they are mangled.
@@ -99,7 +101,8 @@ impl Link {
             j => within(mix(seed, u64::from(id), n, Draw::Jitter), 0, j),
         };
         let healthy = Instant(now.0 + self.base + jitter);
-        if self.rates == Rates::default() && ledger.replay.is_none() {
+        let asked = self.forced.pop_front();
+        if asked.is_none() && self.rates == Rates::default() && ledger.replay.is_none() {
             self.last = self.last.max(healthy);
             return Fate { arrivals: [Some(self.last), None], mangle: None };
         }
@@ -110,6 +113,10 @@ impl Link {
                 ledger.injected.extend(faults.iter().map(|f| Injected { link: id, n, fault: *f }));
             }
             None => self.draw(seed, id, n, len, &mut ledger.injected),
+        }
+        if let Some(fault) = asked {
+            // Part of the ladder, not of the drawn list: applied, never recorded.
+            return self.apply(healthy, &[Injected { link: id, n, fault }]);
         }
         self.apply(healthy, ledger.injected.get(first..).unwrap_or_default())
     }
@@ -166,6 +173,7 @@ impl Link {
     /// Faults end; the link carries again.
     pub fn heal(&mut self) {
         self.rates = Rates::default();
+        self.forced.clear();
         self.cut = false;
     }
 }

@@ -1,1 +1,4 @@
-fn main() {}
+//! The binary `sim`.
+fn main() {
+    std::process::exit(sim::cli::main());
+}

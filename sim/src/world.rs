@@ -170,6 +170,11 @@ impl World {
         }
     }
 
+    /// Breaks every stream between two hosts.
+    pub fn reset(&mut self, a: HostId, b: HostId) {
+        self.kernel.reset_streams(|x, y| (x, y) == (a, b) || (x, y) == (b, a));
+    }
+
     /// All faults end.
     pub fn heal(&mut self) {
         self.kernel.network.heal();

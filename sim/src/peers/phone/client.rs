@@ -67,18 +67,25 @@ impl Phone {
     /// Builds the octets of a request. `branch` is None for the branch of an ACK to a 2xx.
     pub(super) fn build(&self, branch: &str, d: &Draft) -> Bytes {
         let via = if self.id.tcp { "TCP" } else { "UDP" };
+        // A header that the ladder gives stands instead of the phone's own.
+        let given = |name: &str| d.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
+        let own = |name: &str, value: &str| match given(name) {
+            true => String::new(),
+            false => format!("{name}: {value}\r\n"),
+        };
         let mut out = format!(
-            "{} {} SIP/2.0\r\nVia: SIP/2.0/{via} {};rport;branch={branch}\r\nMax-Forwards: 70\r\n\
-             From: {}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {} {}\r\nContact: {}\r\n",
+            "{} {} SIP/2.0\r\nVia: SIP/2.0/{via} {};rport;branch={branch}\r\n{}\
+             From: {}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {} {}\r\n{}",
             d.method,
             d.uri,
             self.id.local,
+            own("Max-Forwards", "70"),
             d.from,
             d.to,
             d.call_id,
             d.cseq,
             d.method,
-            self.contact()
+            own("Contact", &self.contact())
         );
         for (name, value) in &d.headers {
             out += &format!("{name}: {value}\r\n");
@@ -326,9 +333,20 @@ impl Phone {
     }
 
     pub fn register(&mut self, cx: &mut Cx<'_>, expires: u32) {
+        self.register_with(cx, expires, &[]);
+    }
+
+    pub(super) fn register_with(
+        &mut self,
+        cx: &mut Cx<'_>,
+        expires: u32,
+        more: &[(String, String)],
+    ) {
         self.register_cseq += 1;
         let tag = self.token(cx);
         let aor = self.aor();
+        let mut headers = vec![("Expires".to_owned(), expires.to_string())];
+        headers.extend_from_slice(more);
         let draft = Draft {
             method: "REGISTER".to_owned(),
             uri: format!("sip:{}", self.id.domain),
@@ -336,7 +354,7 @@ impl Phone {
             to: format!("<{aor}>"),
             call_id: format!("reg-{}-{}", self.id.name, self.id.number),
             cseq: self.register_cseq,
-            headers: vec![("Expires".to_owned(), expires.to_string())],
+            headers,
             body: None,
             body_type: String::new(),
         };

@@ -10,6 +10,7 @@ use bytes::Bytes;
 pub enum Do {
     Register {
         expires: Option<u32>,
+        headers: Vec<(String, String)>,
     },
     Invite {
         target: String,
@@ -63,9 +64,9 @@ impl Phone {
 
     fn try_perform(&mut self, cx: &mut Cx<'_>, wish: &Do) -> bool {
         match wish {
-            Do::Register { expires } => {
+            Do::Register { expires, headers } => {
                 let expires = expires.unwrap_or(self.id.expires);
-                self.register(cx, expires);
+                self.register_with(cx, expires, headers);
                 true
             }
             Do::Invite { target, offer, headers } => {
