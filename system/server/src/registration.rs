@@ -14,6 +14,11 @@ impl Live {
     /// A REGISTER that is admitted: its address of record must be the tenant's own.
     pub fn register(&mut self, now: Now, request: &Request) {
         let Request { txn, flow, msg, .. } = request;
+        //= RFC 3261 §10.3
+        // An address of record is a SIP URI; a registrar has no use for others.
+        if !msg.to().uri().is_ok_and(|uri| uri.is_sip()) {
+            return self.not_registered(now, request, OutResponse::new(Status(400)));
+        }
         let user = identity::claimed(msg);
         let tenant = self.directory.tenant(request.tenant);
         let checked = tenant
