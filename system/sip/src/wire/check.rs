@@ -2,12 +2,11 @@
 //! Owns: the verdict of a message whose lines stand.  Does not know: policy; an unknown method,
 //! extension or body type is somebody else's refusal.
 //! Missing: headers that nobody here reads are not judged (RFC 4475 §3.1.2.4 would allow either).
-use super::chars::{self, DIGIT, LWS, TOKEN, WORD};
+use super::chars::{self, DIGIT, TOKEN, WORD};
 use super::header::HeaderName;
 use super::name_addr;
 use super::rejected::Error;
 use super::scan::{Fault, Index, Span, Spans, bit};
-use super::uri::Uri;
 use super::uri_shape::{Shape, shape};
 use super::via;
 use crate::method::Method;
@@ -42,31 +41,31 @@ const SINGLE: u128 = bit(HeaderName::From)
 /// A head whose lines stand.
 #[derive(Clone, Copy)]
 struct Head<'a> {
-    text: &'a str,
+    text: &'a [u8],
     index: &'a Index,
 }
 
 impl<'a> Head<'a> {
     #[inline]
-    fn cut(&self, span: Span) -> &'a str {
-        self.text.get(usize::from(span.from)..usize::from(span.to)).unwrap_or("")
+    fn cut(&self, span: Span) -> &'a [u8] {
+        span.of(self.text)
     }
 
     /// The first value of that name, and where it begins.
     #[inline]
-    fn value(&self, name: HeaderName) -> Option<(&'a str, usize)> {
+    fn value(&self, name: HeaderName) -> Option<(&'a [u8], usize)> {
         let span = self.index.first(name)?;
         Some((self.cut(span), usize::from(span.from)))
     }
 
     #[inline]
-    fn required(&self, name: HeaderName) -> Result<(&'a str, usize), Error> {
+    fn required(&self, name: HeaderName) -> Result<(&'a [u8], usize), Error> {
         self.value(name).ok_or(Error::new(usize::from(self.index.lines), missing(name)))
     }
 }
 
 /// Judges the message and completes its index: CSeq, the method of a response, the body.
-pub(super) fn check(text: &str, index: &mut Index) -> Result<(), Fault> {
+pub(super) fn check(text: &[u8], index: &mut Index) -> Result<(), Fault> {
     (index.cseq, index.method) = check_cseq(Head { text, index })?;
     check_headers(text, index).map_err(Fault::bad)?;
     index.uri_shape = check_request_uri(Head { text, index })?;
@@ -74,7 +73,7 @@ pub(super) fn check(text: &str, index: &mut Index) -> Result<(), Fault> {
 }
 
 /// What is found on the way is kept in the index.
-fn check_headers(text: &str, index: &mut Index) -> Result<(), Error> {
+fn check_headers(text: &[u8], index: &mut Index) -> Result<(), Error> {
     if index.more_of(SINGLE) {
         return Err(first_duplicate(Head { text, index }));
     }
@@ -90,7 +89,7 @@ fn check_headers(text: &str, index: &mut Index) -> Result<(), Error> {
     each(head, HeaderName::Route, address)?;
     each(head, HeaderName::RecordRoute, address)?;
     let lone = !head.index.has_more(HeaderName::Contact);
-    let star = lone && head.value(HeaderName::Contact).is_some_and(|(text, _)| text == "*");
+    let star = lone && head.value(HeaderName::Contact).is_some_and(|(text, _)| text == b"*");
     let body = cut_body(head)?;
     if !star {
         index.contact = each(head, HeaderName::Contact, address)?;
@@ -107,8 +106,8 @@ fn address(text: &[u8], at: usize) -> Result<(name_addr::Shape, u16), Error> {
 #[cold]
 pub(super) fn salvage(bytes: &[u8], index: &mut Index) {
     let end = usize::from(index.body.from).min(bytes.len());
-    let text = bytes.get(..end).and_then(|head| core::str::from_utf8(head).ok());
-    if let Some(Ok((cseq, _))) = text.map(|text| check_cseq(Head { text, index })) {
+    let text = bytes.get(..end).unwrap_or(&[]);
+    if let Ok((cseq, _)) = check_cseq(Head { text, index }) {
         index.cseq = cseq;
     }
 }
@@ -128,17 +127,17 @@ const fn missing(name: HeaderName) -> &'static str {
 fn check_cseq(head: Head<'_>) -> Result<(u32, Method), Fault> {
     let (text, base) = head.required(HeaderName::CSeq).map_err(Fault::bad)?;
     let bad = |at, expected| Fault::bad(Error::new(base + at, expected));
-    let bytes = text.as_bytes();
-    let digits = chars::skip(bytes, 0, DIGIT);
-    let number = chars::number(bytes.get(..digits).unwrap_or(&[]), CSEQ_MAX);
+    let digits = chars::skip(text, 0, DIGIT);
+    let number = chars::number(text.get(..digits).unwrap_or(&[]), CSEQ_MAX);
     let number = number.ok_or(bad(0, "sequence number below 2^31"))?;
-    let word = chars::skip(bytes, digits, LWS);
-    let end = chars::skip(bytes, word, TOKEN);
-    if word == digits || end == word || end != bytes.len() {
+    let word = chars::skip_lws(text, digits);
+    let end = chars::skip(text, word, TOKEN);
+    if word == digits || end == word || end != text.len() {
         return Err(bad(word, "space and method in CSeq"));
     }
-    let token = text.get(word..).unwrap_or("");
+    let token = text.get(word..).unwrap_or(&[]);
     if head.index.status != 0 {
+        let token = core::str::from_utf8(token).unwrap_or("");
         return Ok((number as u32, Method::parse(token)));
     }
     //= RFC 3261 §8.1.1.5
@@ -157,7 +156,7 @@ fn first_duplicate(head: Head<'_>) -> Error {
     let twice = |n: &&HeaderName| SINGLE & bit(**n) != 0 && head.index.has_more(**n);
     let name = HeaderName::KNOWN.iter().find(twice).copied().unwrap_or(HeaderName::Other);
     let mut spans = Spans::new(head.index, name);
-    let bytes = head.text.as_bytes();
+    let bytes = head.text;
     let _ = spans.next(bytes, head.index);
     let second = spans.next(bytes, head.index).unwrap_or_default();
     Error::new(usize::from(second.from), "this header once only")
@@ -172,7 +171,7 @@ fn each<T: Copy + Default>(
 ) -> Result<T, Error> {
     let mut spans = Spans::new(head.index, name);
     let (mut first, mut budget) = (None, SIP_LIST_MAX);
-    let bytes = head.text.as_bytes();
+    let bytes = head.text;
     while let Some(span) = spans.next(bytes, head.index) {
         let (line, base) = (span.of(bytes), usize::from(span.from));
         let mut at = 0;
@@ -197,7 +196,7 @@ fn each<T: Copy + Default>(
 /// From and To: one address.
 fn check_address(head: Head<'_>, name: HeaderName) -> Result<name_addr::Shape, Error> {
     let (text, base) = head.required(name)?;
-    let shape = name_addr::judge(text.as_bytes(), 0).map_err(|e| e.shifted(base))?;
+    let shape = name_addr::judge(text, 0).map_err(|e| e.shifted(base))?;
     match usize::from(shape.end) {
         end if end == text.len() => Ok(shape),
         end => Err(Error::new(base + end, "';' or the end of the value")),
@@ -207,16 +206,15 @@ fn check_address(head: Head<'_>, name: HeaderName) -> Result<name_addr::Shape, E
 /// `word [ "@" word ]`.
 fn check_call_id(head: Head<'_>) -> Result<(), Error> {
     let (text, base) = head.required(HeaderName::CallId)?;
-    let bytes = text.as_bytes();
-    let mut end = chars::skip(bytes, 0, WORD);
-    if end > 0 && bytes.get(end) == Some(&b'@') {
+    let mut end = chars::skip_run(text, 0, WORD);
+    if end > 0 && text.get(end) == Some(&b'@') {
         let host = end + 1;
-        end = chars::skip(bytes, host, WORD);
+        end = chars::skip_run(text, host, WORD);
         if end == host {
             return Err(Error::new(base + end, "word after '@' in Call-ID"));
         }
     }
-    if end == 0 || end != bytes.len() {
+    if end == 0 || end != text.len() {
         return Err(Error::new(base + end, "word in Call-ID"));
     }
     Ok(())
@@ -224,7 +222,7 @@ fn check_call_id(head: Head<'_>) -> Result<(), Error> {
 
 fn check_max_forwards(head: Head<'_>) -> Result<(), Error> {
     match head.value(HeaderName::MaxForwards) {
-        Some((text, base)) if chars::number(text.as_bytes(), 255).is_none() => {
+        Some((text, base)) if chars::number(text, 255).is_none() => {
             Err(Error::new(base, "number up to 255"))
         }
         _ => Ok(()),
@@ -234,7 +232,7 @@ fn check_max_forwards(head: Head<'_>) -> Result<(), Error> {
 /// Digits; a number beyond 2^32-1 is as good as none (RFC 4475 §3.1.2.4).
 fn check_expires(head: Head<'_>) -> Result<(), Error> {
     match head.value(HeaderName::Expires) {
-        Some((text, base)) if !chars::all(text, DIGIT) => Err(Error::new(base, "seconds")),
+        Some((text, base)) if chars::skip(text, 0, DIGIT) != text.len() || text.is_empty() => Err(Error::new(base, "seconds")),
         _ => Ok(()),
     }
 }
@@ -243,7 +241,7 @@ fn check_expires(head: Head<'_>) -> Result<(), Error> {
 fn cut_body(head: Head<'_>) -> Result<Span, Error> {
     let body = head.index.body;
     let Some((text, base)) = head.value(HeaderName::ContentLength) else { return Ok(body) };
-    let announced = chars::number(text.as_bytes(), u64::from(u32::MAX));
+    let announced = chars::number(text, u64::from(u32::MAX));
     let announced = announced.ok_or(Error::new(base, "number of octets"))? as usize;
     let from = usize::from(body.from);
     //= RFC 3261 §18.3
@@ -260,17 +258,17 @@ fn check_request_uri(head: Head<'_>) -> Result<Shape, Fault> {
         return Ok(Shape::default());
     }
     let (text, base) = (head.cut(head.index.uri), usize::from(head.index.uri.from));
-    let shape = shape(text.as_bytes()).map_err(|e| Fault::bad(e.shifted(base)))?;
-    let uri = Uri::of(text, shape);
-    if !uri.headers.is_empty() {
+    let shape = shape(text).map_err(|e| Fault::bad(e.shifted(base)))?;
+    if shape.host_to == 0 {
+        let tel = text.get(..4).is_some_and(|s| s.eq_ignore_ascii_case(b"tel:"));
+        //= RFC 3261 §8.2.2.1
+        let fault = Fault::bad(Error::new(base, "a sip, sips or tel URI"));
+        return if tel { Ok(shape) } else { Err(fault.with(Status::UNSUPPORTED_URI_SCHEME)) };
+    }
+    if usize::from(shape.params_to) != text.len() {
         //= RFC 3261 §19.1.1
         // Table 1: no headers in a Request-URI.
         return Err(Fault::bad(Error::new(base, "a Request-URI without headers")));
-    }
-    if !uri.is_sip() && !uri.scheme.eq_ignore_ascii_case("tel") {
-        //= RFC 3261 §8.2.2.1
-        let fault = Fault::bad(Error::new(base, "a sip, sips or tel URI"));
-        return Err(fault.with(Status::UNSUPPORTED_URI_SCHEME));
     }
     Ok(shape)
 }

@@ -150,44 +150,70 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 /// else takes the long way. A CR inside would pass for `-`; the scan finds it by itself.
 #[inline(always)]
 pub(super) fn known_name(line: &[u8; 16]) -> Option<(HeaderName, usize)> {
-    const ONES: u128 = u128::from_le_bytes([1; 16]);
-    let text = u128::from_le_bytes(*line);
-    // The lowest zero octet of `text ^ ':'` shows as the lowest set high bit.
-    let colons = text ^ (ONES * b':' as u128);
-    let found = colons.wrapping_sub(ONES) & !colons & (ONES << 7);
-    if found == 0 {
-        return None;
-    }
-    let at = found.trailing_zeros() / 8;
-    let key = (text | (ONES << 5)) & !(u128::MAX << (at * 8));
-    let (entry, want) = *SHORT.get(short_slot(key))?;
-    let name = HeaderName::KNOWN.get(usize::from(entry)).copied()?;
+    let (low, high) = (word(line, 0), word(line, 8));
+    let (key, at) = match colon(low) {
+        Some(at) => ((fold(low) & !(u64::MAX << (at * 8)), 0), at),
+        None => {
+            let at = colon(high)?;
+            ((fold(low), fold(high) & !(u64::MAX << (at * 8))), at + 8)
+        }
+    };
+    let (entry, want) = SHORT[short_slot(key)];
+    let name = *HeaderName::KNOWN.get(usize::from(entry))?;
     (want == key).then_some((name, at as usize))
 }
 
-const SHORT_SLOTS: usize = 1024;
-static SHORT: [(u8, u128); SHORT_SLOTS] = build_short();
+const ONES: u64 = u64::from_le_bytes([1; 8]);
 
 #[inline(always)]
-const fn short_slot(key: u128) -> usize {
-    let folded = (key as u64) ^ ((key >> 64) as u64).rotate_left(29);
+fn word(line: &[u8; 16], at: usize) -> u64 {
+    let mut octets = [0; 8];
+    for (o, b) in octets.iter_mut().zip(line.iter().skip(at)) {
+        *o = *b;
+    }
+    u64::from_le_bytes(octets)
+}
+
+#[inline(always)]
+const fn fold(text: u64) -> u64 {
+    text | (ONES << 5)
+}
+
+/// The first colon among eight octets: the lowest zero octet of `text ^ ':'` shows as the lowest
+/// set high bit.
+#[inline(always)]
+fn colon(text: u64) -> Option<u32> {
+    let zeros = text ^ (ONES * b':' as u64);
+    let found = zeros.wrapping_sub(ONES) & !zeros & (ONES << 7);
+    (found != 0).then(|| found.trailing_zeros() / 8)
+}
+
+const SHORT_SLOTS: usize = 1024;
+type Key = (u64, u64);
+static SHORT: [(u8, Key); SHORT_SLOTS] = build_short();
+
+#[inline(always)]
+const fn short_slot(key: Key) -> usize {
+    let folded = key.0 ^ key.1.rotate_left(29);
     (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize
 }
 
 /// Names of at most 15 octets, by their folded octets; two in one slot: the first wins, the other
 /// takes the long way.
-const fn build_short() -> [(u8, u128); SHORT_SLOTS] {
-    let mut table = [(EMPTY, 0); SHORT_SLOTS];
+const fn build_short() -> [(u8, Key); SHORT_SLOTS] {
+    let mut table = [(EMPTY, (0, 0)); SHORT_SLOTS];
     let mut i = 0;
     while i < 2 * COUNT {
         let (long, compact) = NAMES[i / 2];
         let name = if i % 2 == 0 { long.as_bytes() } else { compact.as_bytes() };
-        let mut key = 0u128;
+        let mut octets = [0u8; 16];
         let mut j = 0;
         while j < name.len() && j < 15 {
-            key |= ((name[j] | 0x20) as u128) << (8 * j);
+            octets[j] = name[j] | 0x20;
             j += 1;
         }
+        let words = u128::from_le_bytes(octets);
+        let key = (words as u64, (words >> 64) as u64);
         let slot = short_slot(key);
         if !name.is_empty() && name.len() <= 15 && table[slot].0 == EMPTY {
             table[slot] = ((i / 2) as u8, key);

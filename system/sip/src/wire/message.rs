@@ -180,10 +180,10 @@ impl Message {
     }
 
     pub fn contacts(&self) -> Contacts<'_> {
-        match self.header(HeaderName::Contact) {
-            None => Contacts::None,
-            Some("*") if !self.index.has_more(HeaderName::Contact) => Contacts::Star,
-            Some(_) => Contacts::List(ContactIter { message: self, rest: None }),
+        let Some(span) = self.index.first(HeaderName::Contact) else { return Contacts::None };
+        match span.of(&self.bytes) {
+            b"*" if !self.index.has_more(HeaderName::Contact) => Contacts::Star,
+            _ => Contacts::List(ContactIter { message: self, begun: false, rest: None }),
         }
     }
 
@@ -292,7 +292,8 @@ impl<'a> Contacts<'a> {
 #[derive(Clone, Debug)]
 pub struct ContactIter<'a> {
     message: &'a Message,
-    /// The values after the first, once that is taken.
+    /// The first, which the check has read already, is taken.
+    begun: bool,
     rest: Option<List<'a>>,
 }
 
@@ -300,17 +301,15 @@ impl<'a> Iterator for ContactIter<'a> {
     type Item = NameAddr<'a>;
 
     fn next(&mut self) -> Option<NameAddr<'a>> {
-        if let Some(rest) = &mut self.rest {
-            return rest.find_map(|value| NameAddr::parse(value).ok());
+        let (message, shape) = (self.message, &self.message.index.contact);
+        if shape.end != 0 && !core::mem::replace(&mut self.begun, true) {
+            return Some(message.judged(HeaderName::Contact, shape));
         }
-        let mut list = self.message.list(HeaderName::Contact);
-        let shape = &self.message.index.contact;
-        if shape.end == 0 {
-            return self.rest.insert(list).find_map(|value| NameAddr::parse(value).ok());
-        }
-        list.skip_first = true;
-        self.rest = Some(list);
-        Some(self.message.judged(HeaderName::Contact, shape))
+        let rest = self.rest.get_or_insert_with(|| {
+            let skip_first = shape.end != 0;
+            List { skip_first, ..message.list(HeaderName::Contact) }
+        });
+        rest.find_map(|value| NameAddr::parse(value).ok())
     }
 }
 

@@ -1,6 +1,6 @@
 //! `"Display" <uri>;params` and bare `uri;params`: RFC 3261 §20.10, §25.1 name-addr and addr-spec.
 //! Owns: where the URI ends and header parameters begin.  Does not know: which header it stands in.
-use super::chars::{self, LWS, TOKEN};
+use super::chars::{self, DISPLAY, LWS};
 use super::params::{self, Params, skip_params};
 use super::rejected::Error;
 use super::uri::Uri;
@@ -50,7 +50,7 @@ impl<'a> NameAddr<'a> {
         let cut = |from: u16, to: u16| text.get(usize::from(from)..usize::from(to)).unwrap_or("");
         NameAddr {
             text: chars::trim(cut(shape.start, shape.end)),
-            display: chars::trim(cut(shape.start, shape.display_to)),
+            display: cut(shape.start, shape.display_to),
             uri_text: cut(shape.uri, shape.uri_to),
             params: Params::new(chars::trim(cut(shape.params, shape.end))),
             uri: (shape.uri_shape.scheme != 0).then_some(shape.uri_shape),
@@ -127,13 +127,41 @@ pub(super) fn read(text: &str, at: usize) -> Result<(NameAddr<'_>, usize), Error
     Ok((NameAddr::of(text, &shape), usize::from(shape.end)))
 }
 
-/// The same with the URI judged too.
+/// The same with the URI judged too, in one pass where it stands in brackets.
 #[inline]
 pub(super) fn judge(text: &[u8], at: usize) -> Result<Shape, Error> {
-    let mut value = shape(text, at)?;
-    let uri = text.get(usize::from(value.uri)..usize::from(value.uri_to)).unwrap_or(&[]);
-    value.uri_shape = uri_shape::shape(uri).map_err(|e| e.shifted(usize::from(value.uri)))?;
-    Ok(value)
+    let start = chars::skip_lws(text, at);
+    let Some(bracket) = find_bracket(text, start)? else {
+        let mut value = bare(text, start)?;
+        let uri = text.get(usize::from(value.uri)..usize::from(value.uri_to)).unwrap_or(&[]);
+        value.uri_shape = uri_shape::shape(uri).map_err(|e| e.shifted(start))?;
+        return Ok(value);
+    };
+    let uri = text.get(bracket + 1..).unwrap_or(&[]);
+    let (shape, length) = uri_shape::prefix(uri).map_err(|e| e.shifted(bracket + 1))?;
+    let close = bracket + 1 + length;
+    if text.get(close) != Some(&b'>') {
+        return Err(Error::new(close, "'>' after the URI"));
+    }
+    Ok(Shape { uri_shape: shape, ..bracketed(text, start, bracket, close)? })
+}
+
+#[inline(always)]
+fn bracketed(text: &[u8], start: usize, bracket: usize, close: usize) -> Result<Shape, Error> {
+    let mut display_to = bracket;
+    while display_to > start && text.get(display_to - 1).is_some_and(|&b| chars::is(b, LWS)) {
+        display_to -= 1;
+    }
+    let end = skip_params(text, close + 1)?;
+    Ok(Shape {
+        start: start as u16,
+        display_to: display_to as u16,
+        uri: bracket as u16 + 1,
+        uri_to: close as u16,
+        params: close as u16 + 1,
+        end: end as u16,
+        uri_shape: uri_shape::Shape::default(),
+    })
 }
 
 #[inline]
@@ -141,7 +169,7 @@ fn shape(text: &[u8], at: usize) -> Result<Shape, Error> {
     if text.len() > usize::from(u16::MAX) {
         return Err(Error::new(usize::from(u16::MAX), "at most 65,535 octets"));
     }
-    let start = chars::skip(text, at, LWS);
+    let start = chars::skip_lws(text, at);
     let Some(bracket) = find_bracket(text, start)? else {
         return bare(text, start);
     };
@@ -149,15 +177,7 @@ fn shape(text: &[u8], at: usize) -> Result<Shape, Error> {
     let Some(close) = rest.iter().position(|&b| b == b'>').map(|i| bracket + i) else {
         return Err(Error::new(bracket, "'>'"));
     };
-    Ok(Shape {
-        start: start as u16,
-        display_to: bracket as u16,
-        uri: bracket as u16 + 1,
-        uri_to: close as u16,
-        params: close as u16 + 1,
-        end: skip_params(text, close + 1)? as u16,
-        uri_shape: uri_shape::Shape::default(),
-    })
+    bracketed(text, start, bracket, close)
 }
 
 /// The `<` after an optional display name; `None` for a bare URI.
@@ -166,14 +186,14 @@ fn find_bracket(text: &[u8], start: usize) -> Result<Option<usize>, Error> {
     let mut at = start;
     if text.get(at) == Some(&b'"') {
         at = chars::skip_quoted(text, at).ok_or(Error::new(at, "closed quoted string"))?;
-        at = chars::skip(text, at, LWS);
+        at = chars::skip_lws(text, at);
         return match text.get(at) {
             Some(b'<') => Ok(Some(at)),
             _ => Err(Error::new(at, "'<' after the display name")),
         };
     }
     // display-name = *(token LWS); a bare URI shows its ':' first.
-    at = chars::skip(text, at, TOKEN | LWS);
+    at = chars::skip(text, at, DISPLAY);
     match text.get(at) {
         Some(b'<') => Ok(Some(at)),
         Some(b':') => Ok(None),

@@ -35,6 +35,26 @@ impl<'a> Params<'a> {
     /// The value of the first parameter of that name (any case): `Some(None)` is a bare flag.
     /// A quoted value keeps its quotes; see [`unquote`].
     pub fn get(self, name: &str) -> Option<Option<&'a str>> {
+        let bytes = self.0.as_bytes();
+        let mut at = 0;
+        while bytes.get(at) == Some(&b';') {
+            // The common case, without white space and quotes, needs no pieces of the others.
+            let from = at + 1;
+            let to = from + name.len();
+            let same = bytes.get(from..to).is_some_and(|n| n.eq_ignore_ascii_case(name.as_bytes()));
+            at = chars::skip(bytes, from, PLAIN);
+            if bytes.get(at) == Some(&b'=') {
+                at = chars::skip_run(bytes, at + 1, PLAIN);
+                if same && bytes.get(to) == Some(&b'=') && is_end(bytes, at) {
+                    return Some(Some(chars::trim(self.0.get(to + 1..at).unwrap_or(""))));
+                }
+            } else if same && at == to && is_end(bytes, at) {
+                return Some(None);
+            }
+            if !is_end(bytes, at) || chars::is(*bytes.get(from).unwrap_or(&b' '), LWS) {
+                break;
+            }
+        }
         self.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v)
     }
 
@@ -51,6 +71,10 @@ impl fmt::Display for Params<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
     }
+}
+
+fn is_end(text: &[u8], at: usize) -> bool {
+    matches!(text.get(at), None | Some(b';'))
 }
 
 /// Name and value of each parameter, in order.
@@ -92,36 +116,36 @@ impl<'a> Iterator for Iter<'a> {
 #[inline]
 pub(super) fn skip_params(text: &[u8], mut at: usize) -> Result<usize, Error> {
     loop {
-        at = chars::skip(text, at, LWS);
+        at = chars::skip_lws(text, at);
         if text.get(at) != Some(&b';') {
             return Ok(at);
         }
-        let name = chars::skip(text, at + 1, LWS);
+        let name = chars::skip_lws(text, at + 1);
         at = chars::skip(text, name, TOKEN);
         if at == name {
             return Err(Error::new(at, "parameter name"));
         }
-        let equals = chars::skip(text, at, LWS);
+        let equals = chars::skip_lws(text, at);
         if text.get(equals) == Some(&b'=') {
-            at = skip_value(text, chars::skip(text, equals + 1, LWS))?;
+            at = skip_value(text, chars::skip_lws(text, equals + 1))?;
         }
     }
 }
 
 /// After a gen-value: token, host or quoted string. `:` as in a host is let through.
-#[inline]
+#[inline(always)]
 fn skip_value(text: &[u8], at: usize) -> Result<usize, Error> {
     if text.get(at) == Some(&b'"') {
         return chars::skip_quoted(text, at).ok_or(Error::new(at, "closed quoted string"));
     }
-    match chars::skip(text, at, VALUE) {
+    match chars::skip_run(text, at, VALUE) {
         end if end > at => Ok(end),
         _ => Err(Error::new(at, "parameter value")),
     }
 }
 
 /// After the URI parameters that begin at `at`: no white space, no quotes, escapes checked.
-#[inline]
+#[inline(always)]
 pub(super) fn skip_uri_params(text: &[u8], mut at: usize) -> Result<usize, Error> {
     const ESCAPE: &str = "two hex digits after '%'";
     while text.get(at) == Some(&b';') {
@@ -227,6 +251,13 @@ mod tests {
             let back: alloc::vec::Vec<_> = parsed.expect("ok").iter()
                 .map(|(n, v)| (String::from(n), v.map(|v| unquote(v).into_owned()))).collect();
             prop_assert_eq!(back, pairs);
+        }
+
+        #[test]
+        fn looking_up_is_finding_the_first(text in "([;= ]|\"a;\"|[ab]){0,14}", name in "[ab]{1,2}") {
+            let params = Params::new(&text);
+            let first = params.iter().find(|(n, _)| n.eq_ignore_ascii_case(&name)).map(|(_, v)| v);
+            prop_assert_eq!(params.get(&name), first, "{}", text);
         }
 
         #[test]

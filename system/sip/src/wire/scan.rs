@@ -132,8 +132,8 @@ impl Fault {
     }
 }
 
-/// Indexes as much as can be indexed. The head as text, or the first fault.
-pub(super) fn scan(bytes: &[u8]) -> (Index, Result<&str, Fault>) {
+/// Indexes as much as can be indexed. The head, which is UTF-8, or the first fault.
+pub(super) fn scan(bytes: &[u8]) -> (Index, Result<&[u8], Fault>) {
     let mut index = Index::default();
     let Some(end) = memchr(b'\n', bytes) else {
         let error = Error::new(bytes.len(), "CRLF after the start line");
@@ -150,7 +150,7 @@ pub(super) fn scan(bytes: &[u8]) -> (Index, Result<&str, Fault>) {
 }
 
 /// Indexes the header lines from `at` to the empty line; what follows is the body.
-fn header_lines<'a>(bytes: &'a [u8], mut at: usize, index: &mut Index) -> Result<&'a str, Error> {
+fn header_lines<'a>(bytes: &'a [u8], mut at: usize, index: &mut Index) -> Result<&'a [u8], Error> {
     // The lines are counted with their folds, to tell stray control octets from line ends.
     let mut breaks = 1;
     for _ in 0..=SIP_HEADERS_MAX {
@@ -289,40 +289,42 @@ fn slow_name(bytes: &[u8], at: usize) -> Result<Option<(HeaderName, usize, usize
 }
 
 /// The head must be UTF-8, and control octets stand only in line ends, HT and quoted pairs.
-fn check_octets(head: &[u8], breaks: usize) -> Result<&str, Error> {
-    let text = match core::str::from_utf8(head) {
-        Ok(text) => text,
-        Err(e) => return Err(Error::new(e.valid_up_to(), "UTF-8")),
-    };
+#[inline]
+fn check_octets(head: &[u8], breaks: usize) -> Result<&[u8], Error> {
     // A multiple of the lanes, so that only the last chunk has a tail; and a count that fits.
-    let controls: usize = head.chunks(192).map(|c| usize::from(count_controls(c))).sum();
-    if controls == 2 * breaks {
-        return Ok(text);
+    let odd: usize = head.chunks(192).map(|c| usize::from(count_odd(c))).sum();
+    if odd != 2 * breaks {
+        check_each_octet(head)?;
+    }
+    Ok(head)
+}
+
+/// Control octets and those beyond ASCII, at most 255 octets at a time, so that the compiler may
+/// count in byte lanes: one more makes them all the least of the signed numbers.
+#[inline(always)]
+fn count_odd(chunk: &[u8]) -> u8 {
+    chunk.iter().fold(0u8, |n, &b| n.wrapping_add(u8::from((b.wrapping_add(1) as i8) <= 0x20)))
+}
+
+/// More than plain ASCII in plain lines.
+fn check_each_octet(head: &[u8]) -> Result<(), Error> {
+    if let Err(e) = core::str::from_utf8(head) {
+        return Err(Error::new(e.valid_up_to(), "UTF-8"));
     }
     let mut before = 0u8;
     for (at, &b) in head.iter().enumerate() {
-        let line_end = match b {
+        let allowed = match b {
             b'\r' => head.get(at + 1) == Some(&b'\n'),
             b'\n' => before == b'\r',
-            _ => before == b'\\',
+            0..0x20 | 0x7f => b == b'\t' || before == b'\\',
+            _ => true,
         };
-        if is_control(b) && !line_end {
+        if !allowed {
             return Err(Error::new(at, "no control octet outside a quoted pair"));
         }
         before = b;
     }
-    Ok(text)
-}
-
-#[inline(always)]
-fn is_control(b: u8) -> bool {
-    (b < 0x20 && b != b'\t') || b == 0x7f
-}
-
-/// At most 255 octets at a time, so that the compiler may count in byte lanes.
-#[inline]
-fn count_controls(chunk: &[u8]) -> u8 {
-    chunk.iter().fold(0u8, |n, &b| n.wrapping_add(u8::from(is_control(b))))
+    Ok(())
 }
 
 fn start_line(line: &[u8], index: &mut Index) -> Result<(), Fault> {

@@ -5,7 +5,7 @@
 //!   sip : user : password @ host : port ; params ? headers
 //!       ^scheme  ^user      ^     ^host_to  ^       ^params_to
 //! ```
-use super::chars::{self, ALPHA, DIGIT, HEX, HOST, PASSWORD, URI_HEADER, URIC, USER};
+use super::chars::{self, ALPHA, DIGIT, HEX, HOST, LWS, PASSWORD, URI_HEADER, URIC, USER};
 use super::params::skip_uri_params;
 use super::rejected::Error;
 use core::net::Ipv6Addr;
@@ -29,6 +29,18 @@ const ESCAPE: &str = "two hex digits after '%'";
 /// Judges a whole text as a URI.
 #[inline]
 pub(super) fn shape(text: &[u8]) -> Result<Shape, Error> {
+    match prefix(text)? {
+        (shape, end) if end == text.len() => Ok(shape),
+        (shape, end) if shape.host_to == 0 => {
+            Err(Error::new(end, "characters of an absolute URI"))
+        }
+        (_, end) => Err(Error::new(end, "end of the URI, ';' or '?'")),
+    }
+}
+
+/// The URI that `text` begins with, and where it ends.
+#[inline(always)]
+pub(super) fn prefix(text: &[u8]) -> Result<(Shape, usize), Error> {
     if text.len() > usize::from(u16::MAX) {
         return Err(Error::new(usize::from(u16::MAX), "at most 65,535 octets"));
     }
@@ -41,10 +53,11 @@ pub(super) fn shape(text: &[u8]) -> Result<Shape, Error> {
     let host_to = skip_host(text, host)?;
     let (port, params) = port(text, host_to)?;
     let params_to = skip_uri_params(text, params)?;
-    if params_to != text.len() {
-        check_headers(text, params_to)?;
-    }
-    Ok(Shape {
+    let end = match text.get(params_to) {
+        Some(b'?') => skip_headers(text, params_to)?,
+        _ => params_to,
+    };
+    let shape = Shape {
         scheme: colon as u16,
         user: user as u16,
         password: password as u16,
@@ -53,12 +66,13 @@ pub(super) fn shape(text: &[u8]) -> Result<Shape, Error> {
         port,
         params: params as u16,
         params_to: params_to as u16,
-    })
+    };
+    Ok((shape, end))
 }
 
 /// Any other scheme: `ALPHA *( ALPHA / DIGIT / "+" / "-" / "." ) ":"` and uric.
 #[cold]
-fn other(text: &[u8]) -> Result<Shape, Error> {
+fn other(text: &[u8]) -> Result<(Shape, usize), Error> {
     let tail = |b: u8| chars::is(b, ALPHA | DIGIT) || matches!(b, b'+' | b'-' | b'.');
     let colon = text.iter().position(|&b| !tail(b)).unwrap_or(text.len());
     if !text.first().is_some_and(|&b| chars::is(b, ALPHA)) {
@@ -69,10 +83,10 @@ fn other(text: &[u8]) -> Result<Shape, Error> {
     }
     let at = colon + 1;
     let end = chars::skip_escaped(text, at, URIC).ok_or(Error::new(at, ESCAPE))?;
-    if end == at || end != text.len() {
+    if end == at {
         return Err(Error::new(end, "characters of an absolute URI"));
     }
-    Ok(Shape { scheme: colon as u16, ..Shape::default() })
+    Ok((Shape { scheme: colon as u16, ..Shape::default() }, end))
 }
 
 /// The ends of user and password (0: none), and where the host begins.
@@ -93,9 +107,11 @@ fn userinfo_or_host(
     user: Option<usize>,
 ) -> Result<(usize, usize, usize), Error> {
     let rest = text.get(start..).unwrap_or(&[]);
-    // '@' may not stand unescaped anywhere else in a SIP URI.
-    let Some(sign) = rest.iter().position(|&b| b == b'@').map(|i| start + i) else {
-        return Ok((0, 0, start));
+    // '@' may not stand unescaped anywhere else in a SIP URI; brackets and blanks are none of it.
+    let stop = |b: u8| matches!(b, b'@' | b'<' | b'>' | b'"') || chars::is(b, LWS);
+    let sign = match rest.iter().position(|&b| stop(b)).map(|i| start + i) {
+        Some(sign) if text.get(sign) == Some(&b'@') => sign,
+        _ => return Ok((0, 0, start)),
     };
     let user = user.ok_or(Error::new(start, ESCAPE))?;
     if user == start {
@@ -118,52 +134,49 @@ pub(super) fn skip_host(text: &[u8], at: usize) -> Result<usize, Error> {
     if text.get(at) == Some(&b'[') {
         return skip_ipv6(text, at);
     }
-    let rest = text.get(at..).unwrap_or(&[]);
-    // An empty label shows as a dot after a dot, or at the start.
-    let (mut before, mut top, mut end) = (b'.', 0, rest.len());
-    for (i, &b) in rest.iter().enumerate() {
-        if b == b'.' {
-            if before == b'.' {
-                return Err(Error::new(at + i, "host label"));
-            }
-            top = i + 1;
-        } else if !chars::is(b, HOST) {
-            end = i;
+    let (mut label, mut end) = (at, at);
+    loop {
+        end = chars::skip(text, end, HOST);
+        if text.get(end) != Some(&b'.') {
             break;
         }
-        before = b;
+        if end == label {
+            return Err(Error::new(end, "host label"));
+        }
+        end += 1;
+        label = end;
     }
-    let host = rest.get(..end).unwrap_or(&[]);
-    if end == 0 || before == b'-' || host.first() == Some(&b'-') {
+    let first = text.get(at).copied().unwrap_or(b'-');
+    if end == at || first == b'-' || text.get(end - 1) == Some(&b'-') {
         return Err(Error::new(at, "host"));
     }
     // toplabel begins with a letter; a last label of digits must belong to an IPv4 address.
-    if before.is_ascii_digit() {
-        let label = host.get(top..).unwrap_or(&[]);
-        if label.iter().all(u8::is_ascii_digit) && !is_ipv4(host) {
-            return Err(Error::new(at, "IPv4 address"));
-        }
+    let top = text.get(label..end).unwrap_or(&[]);
+    if top.first().is_some_and(u8::is_ascii_digit)
+        && top.iter().all(u8::is_ascii_digit)
+        && !is_ipv4(text.get(at..end).unwrap_or(&[]))
+    {
+        return Err(Error::new(at, "IPv4 address"));
     }
-    Ok(at + end)
+    Ok(end)
 }
 
 /// Four numbers of one to three digits, each below 256.
-#[inline]
 fn is_ipv4(host: &[u8]) -> bool {
     let (mut value, mut digits, mut dots) = (0u32, 0u32, 0u32);
     for &b in host {
-        match b {
-            b'.' if digits > 0 => (value, digits, dots) = (0, 0, dots + 1),
-            b'0'..=b'9' if digits < 3 => {
-                (value, digits) = (value * 10 + u32::from(b - b'0'), digits + 1)
-            }
-            _ => return false,
-        }
-        if value > 255 {
+        let digit = b.wrapping_sub(b'0');
+        if digit <= 9 {
+            // What wraps has too many digits.
+            value = value.wrapping_mul(10).wrapping_add(u32::from(digit));
+            digits = digits.wrapping_add(1);
+        } else if b == b'.' && value < 256 && matches!(digits, 1..=3) {
+            (value, digits, dots) = (0, 0, dots.wrapping_add(1));
+        } else {
             return false;
         }
     }
-    dots == 3 && digits > 0
+    dots == 3 && value < 256 && matches!(digits, 1..=3)
 }
 
 fn skip_ipv6(text: &[u8], at: usize) -> Result<usize, Error> {
@@ -192,25 +205,20 @@ pub(super) fn port(text: &[u8], at: usize) -> Result<(Option<u16>, usize), Error
     }
 }
 
-/// The headers part, to the end of the text.
+/// After the headers part that begins with the `?` at `at`.
 #[cold]
-fn check_headers(bytes: &[u8], at: usize) -> Result<(), Error> {
-    if bytes.get(at) != Some(&b'?') {
-        return Err(Error::new(at, "end of the URI, ';' or '?'"));
-    }
+fn skip_headers(text: &[u8], at: usize) -> Result<usize, Error> {
     let mut pair = at;
-    while pair < bytes.len() {
+    loop {
         let name = pair + 1;
-        let equals =
-            chars::skip_escaped(bytes, name, URI_HEADER).ok_or(Error::new(name, ESCAPE))?;
-        if equals == name || bytes.get(equals) != Some(&b'=') {
+        let equals = chars::skip_escaped(text, name, URI_HEADER).ok_or(Error::new(name, ESCAPE))?;
+        if equals == name || text.get(equals) != Some(&b'=') {
             return Err(Error::new(equals, "URI header name and '='"));
         }
         let value = equals + 1;
-        pair = chars::skip_escaped(bytes, value, URI_HEADER).ok_or(Error::new(value, ESCAPE))?;
-        if !matches!(bytes.get(pair), None | Some(b'&')) {
-            return Err(Error::new(pair, "'&' or the end of the URI"));
+        pair = chars::skip_escaped(text, value, URI_HEADER).ok_or(Error::new(value, ESCAPE))?;
+        if text.get(pair) != Some(&b'&') {
+            return Ok(pair);
         }
     }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Via: RFC 3261 §20.42, RFC 3581 (rport), RFC 7118 (WS, WSS).
 //! Owns: the value's grammar.  Does not know: where a response goes.
-use super::chars::{self, LWS, TOKEN};
+use super::chars::{self, TOKEN};
 use super::list::Values;
 use super::params::{Params, skip_params};
 use super::rejected::Error;
@@ -111,16 +111,16 @@ fn sent_by(text: &[u8], at: usize) -> Result<Shape, Error> {
     if text.len() > usize::from(u16::MAX) {
         return Err(Error::new(usize::from(u16::MAX), "at most 65,535 octets"));
     }
-    let start = chars::skip(text, at, LWS);
+    let start = chars::skip_lws(text, at);
     let transport = match text.get(start..start + 8) {
-        Some(b"SIP/2.0/") => chars::skip(text, start + 8, LWS),
+        Some(b"SIP/2.0/") => chars::skip_lws(text, start + 8),
         _ => {
             let version = token_and_slash(text, start, "protocol name and '/'")?;
             token_and_slash(text, version, "protocol version and '/'")?
         }
     };
     let transport_to = chars::skip(text, transport, TOKEN);
-    let host = chars::skip(text, transport_to, LWS);
+    let host = chars::skip_lws(text, transport_to);
     if transport_to == transport || host == transport_to {
         return Err(Error::new(transport_to, "transport and a space"));
     }
@@ -141,21 +141,21 @@ fn sent_by(text: &[u8], at: usize) -> Result<Shape, Error> {
 #[inline]
 fn token_and_slash(text: &[u8], at: usize, expected: &'static str) -> Result<usize, Error> {
     let end = chars::skip(text, at, TOKEN);
-    let slash = chars::skip(text, end, LWS);
+    let slash = chars::skip_lws(text, end);
     if end == at || text.get(slash) != Some(&b'/') {
         return Err(Error::new(slash, expected));
     }
-    Ok(chars::skip(text, slash + 1, LWS))
+    Ok(chars::skip_lws(text, slash + 1))
 }
 
 /// An optional port; white space may stand around its colon.
 #[inline]
 fn sent_by_port(text: &[u8], at: usize) -> Result<(Option<u16>, usize), Error> {
-    let colon = chars::skip(text, at, LWS);
+    let colon = chars::skip_lws(text, at);
     if text.get(colon) != Some(&b':') {
         return Ok((None, at));
     }
-    match chars::skip(text, colon + 1, LWS) {
+    match chars::skip_lws(text, colon + 1) {
         digits if digits == colon + 1 => port(text, colon),
         digits => port_digits(text, digits),
     }
