@@ -69,7 +69,10 @@ impl InviteClient {
                 self.timers.set(Timer::A, clock.now + *interval);
                 return out.push(Act::Resend(request.clone()));
             }
-            (State::Calling { .. }, Event::Timer(Timer::B)) => {
+            //= RFC 3261 §9.1
+            // Timer B; and 64*T1 after its CANCEL an INVITE counts as cancelled, answer or not.
+            (State::Calling { .. }, Event::Timer(Timer::B))
+            | (State::Proceeding { .. }, Event::Timer(Timer::Cancel)) => {
                 out.push(Act::Fail(FailWhy::Timeout));
                 State::Terminated
             }
@@ -95,12 +98,6 @@ impl InviteClient {
             (State::Proceeding { .. }, Event::Provisional) => return out.push(Act::Deliver),
             (State::Proceeding { .. }, Event::Cancel(bytes)) => {
                 return self.cancel(clock, bytes, out);
-            }
-            //= RFC 3261 §9.1
-            // 64*T1 after the CANCEL the INVITE counts as cancelled, answer or not.
-            (State::Proceeding { .. }, Event::Timer(Timer::Cancel)) => {
-                out.push(Act::Fail(FailWhy::Timeout));
-                State::Terminated
             }
             //= RFC 6026 §8.4
             // The 2xx goes up; its ACK is the TU's. Further ones follow until Timer M.

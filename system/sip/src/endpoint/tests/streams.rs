@@ -189,3 +189,34 @@ fn a_websocket_frame_is_a_message() {
     let txn = b.request();
     assert_eq!(b.ep.flow_of(txn).map(|f| f.transport), Some(Transport::Ws));
 }
+
+#[test]
+fn a_request_to_a_peer_that_called_us_uses_its_connection() {
+    let mut b = Bench::new();
+    b.open(ACCEPTED, StreamKind::Tcp);
+    b.outputs();
+    b.ep.request(b.now, OWNER, tcp_flow(), SENT_BY, out_request(Method::Options)).expect("room");
+    assert_eq!(b.outputs(), ["2 \"OPTIONS sip:alice@192.0.2.77 SIP/2.0\""]);
+}
+
+#[test]
+fn an_opened_that_crosses_our_close_is_not_reported() {
+    let mut b = Bench::new();
+    b.ep.request(b.now, OWNER, tcp_flow(), SENT_BY, out_request(Method::Options)).expect("room");
+    b.ep.close_conn(b.now, ConnId(1), CloseReason::Shutdown);
+    assert!(matches!(b.events()[0], Event::Failed { why: FailWhy::Transport, .. }));
+    b.open(ConnId(1), StreamKind::Tcp);
+    assert!(b.events().is_empty());
+    assert_eq!(b.outputs(), ["1 connect 192.0.2.77:5060", "1 close Shutdown"]);
+    b.closed(ConnId(1));
+    assert!(b.is_at_rest() && b.ep.connections() == 0);
+}
+
+#[test]
+fn at_most_so_many_octets_wait_for_a_connection_that_does_not_open() {
+    let mut b = Bench::new();
+    let chunk = Bytes::from(alloc::vec![b'x'; CONN_OUT_CREDIT as usize]);
+    b.ep.resend(b.now, tcp_flow(), chunk);
+    b.ep.resend(b.now, tcp_flow(), Bytes::from_static(b"x"));
+    assert_eq!(b.outputs(), ["1 connect 192.0.2.77:5060", "1 close Slow"]);
+}
