@@ -42,15 +42,15 @@ impl Message {
             let offset = SIP_MESSAGE_BYTES_MAX;
             return Err(Rejected { status: None, offset, expected, partial: None });
         }
-        let (mut index, head) = scan::scan(&bytes);
-        let verdict = match head {
-            Ok(head) => check::check(head, &mut index),
+        let mut message = Message { bytes, index: Index::default() };
+        let Message { bytes, index } = &mut message;
+        let verdict = match scan::scan(bytes, index) {
+            Ok(head) => check::check(head, index),
             Err(fault) => {
-                check::salvage(&bytes, &mut index);
+                check::salvage(bytes, index);
                 Err(fault)
             }
         };
-        let message = Message { bytes, index };
         match verdict {
             Ok(()) => Ok(message),
             Err(fault) => Err(message.reject(fault)),

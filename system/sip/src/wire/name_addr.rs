@@ -1,7 +1,7 @@
 //! `"Display" <uri>;params` and bare `uri;params`: RFC 3261 §20.10, §25.1 name-addr and addr-spec.
 //! Owns: where the URI ends and header parameters begin.  Does not know: which header it stands in.
 use super::chars::{self, DISPLAY, LWS};
-use super::params::{self, Params, skip_params};
+use super::params::{self, Params, find_param};
 use super::rejected::Error;
 use super::uri::Uri;
 use super::uri_shape;
@@ -21,6 +21,7 @@ pub struct NameAddr<'a> {
     pub params: Params<'a>,
     /// Of the URI, where it has been judged already.
     uri: Option<uri_shape::Shape>,
+    tag: &'a str,
 }
 
 /// Offsets into the text that a value stands in; `end` is 0 where nothing was read.
@@ -32,6 +33,7 @@ pub(super) struct Shape {
     uri_to: u16,
     params: u16,
     pub end: u16,
+    tag: (u16, u16),
     uri_shape: uri_shape::Shape,
 }
 
@@ -54,6 +56,7 @@ impl<'a> NameAddr<'a> {
             uri_text: cut(shape.uri, shape.uri_to),
             params: Params::new(chars::trim(cut(shape.params, shape.end))),
             uri: (shape.uri_shape.scheme != 0).then_some(shape.uri_shape),
+            tag: cut(shape.tag.0, shape.tag.1),
         }
     }
 
@@ -77,7 +80,7 @@ impl<'a> NameAddr<'a> {
     }
 
     pub fn tag(&self) -> Option<&'a str> {
-        self.param("tag").flatten()
+        Some(self.tag).filter(|tag| !tag.is_empty())
     }
 
     /// Preference in thousandths, RFC 3261 §20.10; `None` when absent or malformed.
@@ -152,7 +155,7 @@ fn bracketed(text: &[u8], start: usize, bracket: usize, close: usize) -> Result<
     while display_to > start && text.get(display_to - 1).is_some_and(|&b| chars::is(b, LWS)) {
         display_to -= 1;
     }
-    let end = skip_params(text, close + 1)?;
+    let (end, tag) = find_param(text, close + 1, b"tag")?;
     Ok(Shape {
         start: start as u16,
         display_to: display_to as u16,
@@ -160,6 +163,7 @@ fn bracketed(text: &[u8], start: usize, bracket: usize, close: usize) -> Result<
         uri_to: close as u16,
         params: close as u16 + 1,
         end: end as u16,
+        tag,
         uri_shape: uri_shape::Shape::default(),
     })
 }
@@ -213,13 +217,15 @@ fn bare(text: &[u8], start: usize) -> Result<Shape, Error> {
     if text.get(uri_to) == Some(&b'?') {
         return Err(Error::new(uri_to, "'<' and '>' around a URI with '?'"));
     }
+    let (end, tag) = find_param(text, uri_to, b"tag")?;
     Ok(Shape {
         start: start as u16,
         display_to: start as u16,
         uri: start as u16,
         uri_to: uri_to as u16,
         params: uri_to as u16,
-        end: skip_params(text, uri_to)? as u16,
+        end: end as u16,
+        tag,
         uri_shape: uri_shape::Shape::default(),
     })
 }

@@ -113,21 +113,37 @@ impl<'a> Iterator for Iter<'a> {
 
 /// After the header parameters that begin at `at`: `*( SEMI token [ EQUAL gen-value ] )`, with
 /// white space around the separators. Trailing white space is consumed.
+pub(super) fn skip_params(text: &[u8], at: usize) -> Result<usize, Error> {
+    find_param(text, at, b"").map(|(end, _)| end)
+}
+
+/// The same, and where the value of the first parameter `wanted` stands; 0 where it does not.
 #[inline]
-pub(super) fn skip_params(text: &[u8], mut at: usize) -> Result<usize, Error> {
+pub(super) fn find_param(
+    text: &[u8],
+    mut at: usize,
+    wanted: &[u8],
+) -> Result<(usize, (u16, u16)), Error> {
+    let mut found = (0, 0);
     loop {
         at = chars::skip_lws(text, at);
         if text.get(at) != Some(&b';') {
-            return Ok(at);
+            return Ok((at, found));
         }
         let name = chars::skip_lws(text, at + 1);
         at = chars::skip(text, name, TOKEN);
         if at == name {
             return Err(Error::new(at, "parameter name"));
         }
+        let is_wanted = at - name == wanted.len() && found.1 == 0;
+        let name = text.get(name..at).unwrap_or(&[]);
         let equals = chars::skip_lws(text, at);
         if text.get(equals) == Some(&b'=') {
-            at = skip_value(text, chars::skip_lws(text, equals + 1))?;
+            let value = chars::skip_lws(text, equals + 1);
+            at = skip_value(text, value)?;
+            if is_wanted && name.eq_ignore_ascii_case(wanted) {
+                found = (value as u16, at as u16);
+            }
         }
     }
 }

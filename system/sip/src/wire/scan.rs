@@ -133,20 +133,17 @@ impl Fault {
 }
 
 /// Indexes as much as can be indexed. The head, which is UTF-8, or the first fault.
-pub(super) fn scan(bytes: &[u8]) -> (Index, Result<&[u8], Fault>) {
-    let mut index = Index::default();
+pub(super) fn scan<'a>(bytes: &'a [u8], index: &mut Index) -> Result<&'a [u8], Fault> {
     let Some(end) = memchr(b'\n', bytes) else {
-        let error = Error::new(bytes.len(), "CRLF after the start line");
-        return (index, Err(Fault::bad(error)));
+        return Err(Fault::bad(Error::new(bytes.len(), "CRLF after the start line")));
     };
     index.lines = (end + 1) as u16;
     let start = match bytes.get(..end).and_then(|line| line.strip_suffix(b"\r")) {
-        Some(line) => start_line(line, &mut index),
+        Some(line) => start_line(line, index),
         None => Err(Fault::bad(Error::new(end, "CR before LF"))),
     };
-    let head = header_lines(bytes, end + 1, &mut index);
-    let verdict = start.and_then(|()| head.map_err(Fault::bad));
-    (index, verdict)
+    let head = header_lines(bytes, end + 1, index);
+    start.and_then(|()| head.map_err(Fault::bad))
 }
 
 /// Indexes the header lines from `at` to the empty line; what follows is the body.
@@ -346,7 +343,7 @@ fn request_line(line: &[u8], index: &mut Index) -> Result<(), Fault> {
     }
     let uri = method + 1;
     let rest = line.get(uri..).unwrap_or(&[]);
-    let Some(space) = rest.iter().position(|&b| b == b' ').map(|i| uri + i) else {
+    let Some(space) = memchr(b' ', rest).map(|i| uri + i) else {
         return Err(bad(line.len(), "space and SIP version"));
     };
     index.uri = Span::new(uri, space);

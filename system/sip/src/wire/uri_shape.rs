@@ -134,31 +134,34 @@ pub(super) fn skip_host(text: &[u8], at: usize) -> Result<usize, Error> {
     if text.get(at) == Some(&b'[') {
         return skip_ipv6(text, at);
     }
-    let (mut label, mut end) = (at, at);
-    loop {
-        end = chars::skip(text, end, HOST);
-        if text.get(end) != Some(&b'.') {
+    let rest = text.get(at..).unwrap_or(&[]);
+    let (mut label, mut end) = (0, rest.len());
+    for (i, &b) in rest.iter().enumerate() {
+        if chars::is(b, HOST) {
+            continue;
+        }
+        if b != b'.' {
+            end = i;
             break;
         }
-        if end == label {
-            return Err(Error::new(end, "host label"));
+        if i == label {
+            return Err(Error::new(at + i, "host label"));
         }
-        end += 1;
-        label = end;
+        label = i + 1;
     }
-    let first = text.get(at).copied().unwrap_or(b'-');
-    if end == at || first == b'-' || text.get(end - 1) == Some(&b'-') {
+    let host = rest.get(..end).unwrap_or(&[]);
+    if matches!(host, [] | [b'-', ..] | [.., b'-']) {
         return Err(Error::new(at, "host"));
     }
     // toplabel begins with a letter; a last label of digits must belong to an IPv4 address.
-    let top = text.get(label..end).unwrap_or(&[]);
+    let top = host.get(label..).unwrap_or(&[]);
     if top.first().is_some_and(u8::is_ascii_digit)
         && top.iter().all(u8::is_ascii_digit)
-        && !is_ipv4(text.get(at..end).unwrap_or(&[]))
+        && !is_ipv4(host)
     {
         return Err(Error::new(at, "IPv4 address"));
     }
-    Ok(end)
+    Ok(at + end)
 }
 
 /// Four numbers of one to three digits, each below 256.

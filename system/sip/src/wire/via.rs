@@ -2,7 +2,7 @@
 //! Owns: the value's grammar.  Does not know: where a response goes.
 use super::chars::{self, TOKEN};
 use super::list::Values;
-use super::params::{Params, skip_params};
+use super::params::{Params, find_param};
 use super::rejected::Error;
 use super::uri_shape::{port, skip_host};
 use core::fmt;
@@ -18,6 +18,7 @@ pub struct Via<'a> {
     pub host: &'a str,
     pub port: Option<u16>,
     pub params: Params<'a>,
+    branch: &'a str,
 }
 
 /// Offsets into the text that a value stands in; `end` is 0 where nothing was read.
@@ -31,6 +32,7 @@ pub(super) struct Shape {
     port: Option<u16>,
     params: u16,
     pub end: u16,
+    branch: (u16, u16),
 }
 
 impl<'a> Via<'a> {
@@ -44,6 +46,7 @@ impl<'a> Via<'a> {
             host: cut(shape.host, shape.host_to),
             port: shape.port,
             params: Params::new(chars::trim(cut(shape.params, shape.end))),
+            branch: cut(shape.branch.0, shape.branch.1),
         }
     }
 
@@ -56,7 +59,7 @@ impl<'a> Via<'a> {
     }
 
     pub fn branch(&self) -> Option<&'a str> {
-        self.params.get("branch").flatten()
+        Some(self.branch).filter(|branch| !branch.is_empty())
     }
 
     /// The address in `received`; IPv6 with or without brackets.
@@ -93,7 +96,8 @@ pub(super) fn read(text: &str, at: usize) -> Result<(Via<'_>, usize), Error> {
 #[inline]
 pub(super) fn judge(text: &[u8], at: usize) -> Result<Shape, Error> {
     let mut shape = sent_by(text, at)?;
-    shape.end = skip_params(text, usize::from(shape.params))? as u16;
+    let (end, branch) = find_param(text, usize::from(shape.params), b"branch")?;
+    (shape.end, shape.branch) = (end as u16, branch);
     Ok(shape)
 }
 
@@ -103,7 +107,8 @@ pub(super) fn judge(text: &[u8], at: usize) -> Result<Shape, Error> {
 pub(super) fn salvage(text: &str) -> Option<Via<'_>> {
     let first = Values::new(text).next()?;
     let shape = sent_by(first.as_bytes(), 0).ok()?;
-    Some(Via::of(first, &Shape { end: first.len() as u16, ..shape }))
+    let via = Via::of(first, &Shape { end: first.len() as u16, ..shape });
+    Some(Via { branch: via.params.get("branch").flatten().unwrap_or(""), ..via })
 }
 
 #[inline]
@@ -135,6 +140,7 @@ fn sent_by(text: &[u8], at: usize) -> Result<Shape, Error> {
         port,
         params: params as u16,
         end: params as u16,
+        branch: (0, 0),
     })
 }
 
