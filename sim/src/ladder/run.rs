@@ -21,8 +21,8 @@ const BOUND: Duration = Duration::from_secs(40);
 /// The longest that anything lives after the last thing that happened.
 const REST: Duration = Duration::from_secs(200);
 /// Entries of an audit that may be alive at rest.
-pub const RESIDENT: [&str; 6] =
-    ["registrations", "bindings", "connections", "conns", "nonces", "keepalives"];
+pub const RESIDENT: [&str; 5] =
+    ["registrations", "aors", "bindings", "connections", "kept-alive flows"];
 
 #[derive(Clone, Debug, Default)]
 pub struct Options {
