@@ -9,15 +9,13 @@
 mod apply;
 mod burial;
 mod inputs;
-#[cfg(test)]
-mod tests;
 
 use crate::advertise::Advertise;
 use crate::counters::Counters;
 use crate::io::Output;
 use crate::ledger::Ledger;
 use crate::records::Records;
-use bitspath_call::{Call, Facts, Here, In, LegId, ReqId, TimerKey};
+use bitspath_call::{Call, Effect, Facts, Here, In, LegId, ReqId, TimerKey};
 use bitspath_core::limits::{CALLS_MAX, DIALOGS_MAX};
 use bitspath_core::store::CdrRow;
 use bitspath_core::timers::Heap;
@@ -77,7 +75,7 @@ pub struct Calls {
     open: usize,
     unsent: VecDeque<Unsent>,
     /// For tests: panic in the n-th step from now, or from then on never (`None`).
-    #[cfg(any(test, feature = "plant"))]
+    #[cfg(feature = "plant")]
     #[serde(skip)]
     pub plant: Option<u64>,
 }
@@ -93,7 +91,7 @@ impl Calls {
             acks: BTreeMap::new(),
             open: 0,
             unsent: VecDeque::new(),
-            #[cfg(any(test, feature = "plant"))]
+            #[cfg(feature = "plant")]
             plant: None,
         }
     }
@@ -168,9 +166,9 @@ impl Calls {
         let timers = *cx.endpoint.timers();
         let (now, entropy, node, timers) = (cx.now, cx.entropy, cx.node, &timers);
         let facts = Facts { now, entropy, node, call, spare_ports, timers };
-        #[cfg(any(test, feature = "plant"))]
+        #[cfg(feature = "plant")]
         let planted = self.planted();
-        #[cfg(not(any(test, feature = "plant")))]
+        #[cfg(not(feature = "plant"))]
         let planted = false;
         let stepped = catch_unwind(AssertUnwindSafe(|| {
             let mut effects = Outbox::default();
@@ -180,23 +178,30 @@ impl Calls {
             }
             (machine, effects)
         }));
-        match stepped {
-            Ok((machine, mut effects)) => {
-                self.table.put_back(id, machine);
-                while let Some(effect) = effects.pop() {
-                    self.apply(cx, call, effect);
-                }
-                true
-            }
+        let (machine, effects) = match stepped {
+            Ok(stepped) => stepped,
             Err(panic) => {
                 self.table.bury(id);
                 self.bury(cx, call, burial::words(panic.as_ref()));
-                false
+                return false;
             }
-        }
+        };
+        self.table.put_back(id, machine);
+        self.carry_out(cx, call, effects)
     }
 
-    #[cfg(any(test, feature = "plant"))]
+    fn carry_out(&mut self, cx: &mut Cx<'_>, call: u64, mut effects: Outbox<Effect>) -> bool {
+        while let Some(effect) = effects.pop() {
+            if let Err(what) = self.apply(cx, call, effect) {
+                self.table.remove(Id::from_u64(call));
+                self.bury(cx, call, what.to_owned());
+                return false;
+            }
+        }
+        true
+    }
+
+    #[cfg(feature = "plant")]
     fn planted(&mut self) -> bool {
         match &mut self.plant {
             Some(0) => {

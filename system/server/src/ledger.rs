@@ -74,12 +74,15 @@ impl Ledger {
     /// What a call that says it is gone still owns; nothing, unless there is a bug.
     pub fn left(&self) -> Option<&'static str> {
         [
-            (!self.servers.is_empty(), "a request without a final response"),
-            (!self.timers.is_empty(), "a timer"),
-            (!self.ports.is_empty(), "a port"),
-            (!self.streams.is_empty(), "a stream"),
-            (!self.wills.is_empty(), "a dialog"),
-            (self.row.is_some(), "an open record"),
+            (
+                !self.servers.is_empty(),
+                "a call was gone and left a request without a final response",
+            ),
+            (!self.timers.is_empty(), "a call was gone and left a timer"),
+            (!self.ports.is_empty(), "a call was gone and left a port"),
+            (!self.streams.is_empty(), "a call was gone and left a stream"),
+            (!self.wills.is_empty(), "a call was gone and left a dialog"),
+            (self.row.is_some(), "a call was gone and left an open record"),
         ]
         .into_iter()
         .find_map(|(left, what)| left.then_some(what))

@@ -1,20 +1,26 @@
 //! Effects of a call, carried out. Total: what cannot be done comes back to the call as a failure
 //! or is nothing (a timer that is not set, a stream that is closed). Each effect that gives the
 //! call something writes it into the ledger; each that takes something away strikes it out.
+//! An effect that no right call asks for is our bug, told to the caller, who buries the call.
 use super::{Acked, Calls, Cx, Unsent, key};
 use crate::counters::Count;
 use crate::io::{Event, Output};
 use crate::ledger::{Client, Will};
 use bitspath_call::{CallEvent, Effect, LegId, ReqId};
+use bitspath_core::Id;
 use bitspath_core::store::{CdrCause, CdrRow};
-use bitspath_core::{Id, bug};
 use bitspath_media::{Cmd, PortNo};
 use bitspath_sip::Method;
 use bitspath_sip::endpoint::{Flow, Owner, TxnId};
 use bitspath_sip::wire::{OutRequest, OutResponse};
 
 impl Calls {
-    pub(super) fn apply(&mut self, cx: &mut Cx<'_>, call: u64, effect: Effect) {
+    pub(super) fn apply(
+        &mut self,
+        cx: &mut Cx<'_>,
+        call: u64,
+        effect: Effect,
+    ) -> Result<(), &'static str> {
         match effect {
             Effect::Respond { txn, response } => self.respond(cx, call, txn, response),
             Effect::Repeat { txn } => {
@@ -39,7 +45,7 @@ impl Calls {
                     ledger.timers.remove(&timer);
                 });
             }
-            Effect::Lease(port) => self.lease(cx, call, port),
+            Effect::Lease(port) => return self.lease(cx, call, port),
             Effect::Free(port) => self.free(cx, call, port),
             Effect::Media(cmd) => self.media_command(cx, call, cmd),
             Effect::Bind { leg, call_id, local_tag } => self.bind(call, leg, &call_id, &local_tag),
@@ -49,10 +55,11 @@ impl Calls {
             Effect::NoWill { leg } => self.note(call, |ledger| {
                 ledger.wills.remove(&leg);
             }),
-            Effect::Cdr(row) => self.record(cx, call, row),
+            Effect::Cdr(row) => return self.record(cx, call, row),
             Effect::Log(event) => tell(cx, call, event),
-            Effect::Gone => self.gone(call),
+            Effect::Gone => return self.gone(call),
         }
+        Ok(())
     }
 
     pub(super) fn note<R>(
@@ -133,14 +140,15 @@ impl Calls {
         }
     }
 
-    fn lease(&mut self, cx: &mut Cx<'_>, call: u64, port: PortNo) {
+    fn lease(&mut self, cx: &mut Cx<'_>, call: u64, port: PortNo) -> Result<(), &'static str> {
         // It was peeked in this very step.
         if !cx.ports.lease(port) {
-            bug!("port {port} is not spare");
+            return Err("a leased port was not spare");
         }
         self.note(call, |ledger| {
             ledger.ports.insert(port);
         });
+        Ok(())
     }
 
     fn free(&mut self, cx: &mut Cx<'_>, call: u64, port: PortNo) {
@@ -172,10 +180,10 @@ impl Calls {
         }
     }
 
-    pub(super) fn record(&mut self, cx: &mut Cx<'_>, call: u64, row: CdrRow) {
-        let Some(ledger) = self.ledgers.get_mut(&call) else { return };
+    fn record(&mut self, cx: &mut Cx<'_>, call: u64, row: CdrRow) -> Result<(), &'static str> {
+        let Some(ledger) = self.ledgers.get_mut(&call) else { return Ok(()) };
         if ledger.row.is_none() {
-            bug!("the record of call {call:x} is closed");
+            return Err("a record was closed twice");
         }
         if row.cause == CdrCause::Open {
             cx.counters.add(Count::CallsAnswered);
@@ -187,17 +195,19 @@ impl Calls {
             self.open -= 1;
         }
         cx.store.put_cdr(cx.now, row, cx.out);
+        Ok(())
     }
 
-    fn gone(&mut self, call: u64) {
-        let Some(ledger) = self.ledgers.remove(&call) else { return };
+    fn gone(&mut self, call: u64) -> Result<(), &'static str> {
+        let Some(ledger) = self.ledgers.get(&call) else { return Ok(()) };
+        if let Some(what) = ledger.left() {
+            return Err(what);
+        }
         self.table.remove(Id::from_u64(call));
-        for key in &ledger.dialogs {
+        for key in self.ledgers.remove(&call).into_iter().flat_map(|ledger| ledger.dialogs) {
             self.dialogs.remove(key.as_str());
         }
-        if let Some(what) = ledger.left() {
-            bug!("call {call:x} is gone and left {what}");
-        }
+        Ok(())
     }
 }
 

@@ -3,7 +3,6 @@ use super::{Calls, Cx, key};
 use crate::ledger::Ledger;
 use bitspath_call::anchor::stream_owner;
 use bitspath_call::cdr::draft;
-use bitspath_call::facts::Service;
 use bitspath_call::{Branch, Call, Failure, In, LegId, ReqId, Route, Setup};
 use bitspath_core::store::{CdrCause, CdrId};
 use bitspath_core::{ConnId, Id, Purpose};
@@ -204,8 +203,7 @@ fn route(cx: &Cx<'_>, plan: Plan) -> Route {
             };
             Route::Ring { targets: targets.into_iter().map(branch).collect(), ring }
         }
-        Plan::Service(bitspath_pbx::Service::Echo) => Route::Service(Service::Echo),
-        Plan::Service(bitspath_pbx::Service::Tone) => Route::Service(Service::Tone),
+        Plan::Service(service) => Route::Service(service),
         Plan::Refuse(status, _) => Route::Refuse(status),
     }
 }

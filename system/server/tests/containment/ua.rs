@@ -32,6 +32,8 @@ pub struct Ua {
     dialog: Option<(String, String, String)>,
     /// Requests that we sent, by Call-ID and CSeq, and the finals that they got.
     sent: BTreeMap<(String, u32, String), (String, Vec<u16>)>,
+    /// In a call, as far as this phone knows.
+    talking: bool,
     tag: String,
 }
 
@@ -44,6 +46,7 @@ impl Ua {
             ringing: Vec::new(),
             dialog: None,
             sent: BTreeMap::new(),
+            talking: false,
             tag: format!("u{}", addr.replace([':', '.'], "")),
         }
     }
@@ -116,12 +119,17 @@ impl Ua {
                 }
             }
             "ACK" => {}
+            "BYE" => {
+                self.talking = false;
+                self.reply(w, msg, "200 OK", "");
+            }
             _ => self.reply(w, msg, "200 OK", ""),
         }
     }
 
     fn pick_up(&mut self, w: &mut World) {
         let Some(ring) = self.ringing.pop() else { return };
+        self.talking = true;
         let contact = ring.contacts().first().map(|c| c.uri_text.to_owned()).unwrap_or_default();
         let to = ring.header(HeaderName::To).unwrap_or_default();
         let from = format!("{to};tag={}", self.tag);
@@ -167,6 +175,11 @@ impl Ua {
         }
         let Some((text, finals)) = self.sent.get_mut(&key) else { return };
         finals.push(code);
+        match method.as_str() {
+            "INVITE" if code < 300 => self.talking = true,
+            "BYE" => self.talking = false,
+            _ => {}
+        }
         if method != "INVITE" || !self.acknowledges {
             return;
         }
@@ -206,6 +219,10 @@ impl Ua {
             body.len()
         );
         w.datagram(self.phone.addr, text.into_bytes().into());
+    }
+
+    pub fn assert_hung_up(&self, when: &str) {
+        assert!(!self.talking, "{when}: {} talks to nobody", self.phone.addr);
     }
 
     /// Every request got a final, and never two different ones.
@@ -334,6 +351,11 @@ impl Stage {
             self.world.advance(Duration::from_secs(10));
             self.pump();
         }
+    }
+
+    pub fn assert_hung_up(&self, when: &str) {
+        self.alice.assert_hung_up(when);
+        self.bobs.iter().for_each(|bob| bob.assert_hung_up(when));
     }
 
     /// Live calls.

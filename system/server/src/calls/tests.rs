@@ -1,1 +1,0 @@
-//! The boundary around calls (being built).
