@@ -77,6 +77,21 @@ pub struct Overrides {
     pub base_port: Option<u16>,
 }
 
+/// RTP ends 10,099 above the base.
+const BASE_PORT_MAX: u16 = u16::MAX - 10_099;
+
+impl Overrides {
+    /// Whether every port has room above the base.
+    pub fn check(&self) -> Result<(), String> {
+        match self.base_port {
+            Some(base) if !(1024..=BASE_PORT_MAX).contains(&base) => {
+                Err(format!("the base port must be 1024 to {BASE_PORT_MAX}, not {base}"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Config {
     /// Reads a configuration, or gives everything that is wrong with it, in the text's order.
     pub fn parse(text: &str) -> Result<Config, Vec<ConfigError>> {
@@ -95,7 +110,7 @@ impl Config {
         }
     }
 
-    /// The same configuration, moved as the command line asks.
+    /// The same configuration, moved as the command line asks; see [`Overrides::check`].
     pub fn moved(mut self, by: Overrides) -> Config {
         if let Some(ip) = by.bind {
             self.listeners.iter_mut().for_each(|l| l.bind.set_ip(ip));
@@ -105,16 +120,26 @@ impl Config {
             }
         }
         if let Some(base) = by.base_port {
+            let base = base.min(BASE_PORT_MAX);
             self.listeners.iter_mut().for_each(|l| l.bind.set_port(base));
-            self.media.ports = (base.saturating_add(100), base.saturating_add(10_099));
+            self.media.ports = (base + 100, base + 10_099);
             self.limits.calls = self.limits.calls.min(self.media.calls_max());
             if let Some(metrics) = &mut self.metrics {
-                metrics.set_port(base.saturating_add(9));
+                metrics.set_port(base + 9);
             }
         }
         let mut seen = std::collections::BTreeSet::new();
         self.listeners.retain(|l| seen.insert((l.bind, l.transport)));
         self
+    }
+
+    /// Files that this configuration may hold open at most, connections of peers apart: RTP and
+    /// RTCP of every port, or of every call and the warm list where that is less.
+    pub fn open_files_max(&self) -> u64 {
+        let warm = limits::PORTS_WARM as u64 * u64::from(self.media.shards);
+        let ports = u64::from(self.media.pairs()) * 2;
+        let calls = u64::from(self.limits.calls) * 4 + warm;
+        ports.min(calls) + self.listeners.len() as u64 + 64
     }
 }
 

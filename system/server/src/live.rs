@@ -37,6 +37,8 @@ pub struct Live {
     pub records: Records,
     pub counters: Counters,
     pub drain: Drain,
+    /// Until when the end waits for the last answers of peers.
+    pub drain_until: Option<Instant>,
     pub out: VecDeque<Output>,
 }
 
@@ -47,6 +49,7 @@ impl Live {
         let config = Config::parse(&text)
             .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?
             .moved(start.overrides);
+        start.overrides.check().map_err(|why| vec![why])?;
         let guest = match start.guest.as_deref().map(crate::config::net).transpose() {
             Ok(guest) => guest,
             Err(why) => return Err(vec![format!("guest: {why}")]),
@@ -68,6 +71,7 @@ impl Live {
             records: Records::default(),
             counters: Counters::default(),
             drain: Drain::default(),
+            drain_until: None,
             out: VecDeque::new(),
             entropy,
             tenant_ids,
@@ -118,6 +122,7 @@ impl Live {
             self.registrar.poll_timeout(),
             self.ports.poll_timeout(),
             self.records.poll_timeout(),
+            self.drain_until.map(|at| (at, "drain: last answers of peers")),
         ];
         // Of two equal deadlines the first part's reason is told.
         parts.into_iter().flatten().min_by_key(|(due, _)| *due)
@@ -131,7 +136,7 @@ impl Live {
         while let Some(output) = self.endpoint.poll_output() {
             self.out.push_back(Output::Net(output));
         }
-        self.stop_when_empty();
+        self.stop_when_empty(now);
     }
 
     fn happened(&mut self, now: Now, event: endpoint::Event) {

@@ -6,7 +6,10 @@ use crate::drain::Drain;
 use crate::io::{Cmd, DoorCounts, Event, Output, Reply};
 use crate::live::Live;
 use bitspath_core::store::{OpId, Outcome};
-use bitspath_core::{Bytes, Entropy, Now};
+use bitspath_core::{Audit, Bytes, Duration, Entropy, Now};
+
+/// How long the end waits for peers that owe an answer to a BYE.
+const LAST_ANSWERS: Duration = Duration::from_secs(4);
 
 impl Live {
     pub fn stored(&mut self, op: OpId, outcome: Outcome) {
@@ -65,6 +68,10 @@ impl Live {
             new.media = crate::config::Media { quarantine, ..old.media.clone() };
             new.limits.calls = new.limits.calls.min(new.media.calls_max());
         }
+        if old.limits.bindings != new.limits.bindings {
+            named.push("limits.bindings".to_owned());
+            new.limits.bindings = old.limits.bindings;
+        }
         if old.metrics != new.metrics {
             named.push("metrics".to_owned());
             new.metrics = old.metrics;
@@ -114,10 +121,19 @@ impl Live {
         }
     }
 
-    /// Says `Stopped` once, when nothing is left that a peer or the store waits for.
-    pub fn stop_when_empty(&mut self) {
-        if self.drain.wants_to_stop() && self.calls.is_empty() && self.records.pending() == 0 {
+    /// Says `Stopped` once: no call, no write unanswered, and the last requests of ended calls
+    /// answered or given [`LAST_ANSWERS`].
+    pub fn stop_when_empty(&mut self, now: Now) {
+        let idle = self.calls.is_empty() && self.records.pending() == 0;
+        if !self.drain.wants_to_stop() || !idle {
+            return;
+        }
+        let until = *self.drain_until.get_or_insert(now.mono + LAST_ANSWERS);
+        let mut audit = Audit::default();
+        self.calls.audit(&mut audit);
+        if audit.alive(&[]).next().is_none() || now.mono >= until {
             self.drain = Drain::Stopped;
+            self.drain_until = None;
             self.out.push_back(Output::Stopped);
         }
     }

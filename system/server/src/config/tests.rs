@@ -112,14 +112,17 @@ fn more_calls_than_ports_are_refused_at_start() {
 
 #[test]
 fn the_command_line_moves_every_listener() {
-    let c = Config::parse(GOOD).expect("a good configuration").moved(Overrides {
-        bind: Some("127.0.0.9".parse().expect("an address")),
-        base_port: Some(7000),
-    });
+    let by =
+        Overrides { bind: Some("127.0.0.9".parse().expect("an address")), base_port: Some(7000) };
+    let c = Config::parse(GOOD).expect("a good configuration").moved(by);
     let binds: Vec<String> = c.listeners.iter().map(|l| l.bind.to_string()).collect();
     assert_eq!(binds, ["127.0.0.9:7000", "127.0.0.9:7000"]);
     assert_eq!(c.media.ports, (7100, 17_099));
     assert_eq!(c.metrics.map(|m| m.to_string()).as_deref(), Some("127.0.0.9:7009"));
+    assert_eq!(by.check(), Ok(()));
+    let far = Overrides { bind: None, base_port: Some(60_000) };
+    let refused = "the base port must be 1024 to 55436, not 60000";
+    assert_eq!(far.check(), Err(refused.to_owned()));
 }
 
 #[test]

@@ -6,4 +6,6 @@ mod freeze;
 mod operator;
 mod phone;
 mod registration;
+mod restart;
+mod streams;
 mod world;

@@ -69,18 +69,7 @@ pub struct World {
 
 impl World {
     pub fn new(config: &str) -> World {
-        World::start(Start {
-            config: Bytes::copy_from_slice(config.as_bytes()),
-            key: [7; 32],
-            nonce_key: [9; 32],
-            node: 0x2a,
-            bindings: Vec::new(),
-            open_cdrs: Vec::new(),
-            local_addrs: vec![ip("127.0.0.1"), ip(PBX)],
-            overrides: Overrides::default(),
-            guest: None,
-            build_id: 1,
-        })
+        World::start(start_of(config))
     }
 
     pub fn start(start: Start) -> World {
@@ -236,6 +225,22 @@ impl World {
             .filter(|m| label.is_empty() || m.labels.iter().any(|(_, v)| v == label))
             .map(|m| m.value)
             .sum()
+    }
+}
+
+/// A first start with this configuration.
+pub fn start_of(config: &str) -> Start {
+    Start {
+        config: Bytes::copy_from_slice(config.as_bytes()),
+        key: [7; 32],
+        nonce_key: [9; 32],
+        node: 0x2a,
+        bindings: Vec::new(),
+        open_cdrs: Vec::new(),
+        local_addrs: vec![ip("127.0.0.1"), ip(PBX)],
+        overrides: Overrides::default(),
+        guest: None,
+        build_id: 1,
     }
 }
 
