@@ -275,13 +275,14 @@ impl Shard {
 
     fn close(&mut self, id: StreamId) {
         let stats = self.stats(id).unwrap_or_default();
+        // Links that waited for a stream that never opened end too.
+        let sources: Vec<StreamId> = self.links_to(id).collect();
+        for source in sources {
+            self.links.remove(&(id, source));
+            self.resolve(source, None);
+        }
         if let Some(at) = self.by_id.get(&id).copied() {
             self.unlink(at);
-            let sources: Vec<StreamId> = self.links_to(id).collect();
-            for source in sources {
-                self.links.remove(&(id, source));
-                self.resolve(source, None);
-            }
             self.timers.cancel(Timer::Silence(at));
             self.timers.cancel(Timer::Rtcp(at));
             self.by_id.remove(&id);

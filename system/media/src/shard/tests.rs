@@ -276,6 +276,20 @@ fn rtcp_is_bound_when_its_first_packet_is_due_or_comes() {
     assert_eq!(shard.poll_bind(), None);
 }
 
+#[test]
+fn rtcp_follows_signalling_to_another_address_as_media_does() {
+    let mut shard = call();
+    let (old, new) = ("198.51.100.5:4001", "198.51.100.50:4001");
+    let bob = "198.51.100.6:5001";
+    assert!(send(&mut shard, 0, PORT_A, true, old, &RR).is_some());
+    assert_eq!(send(&mut shard, 0, PORT_B, true, bob, &RR), Some((10_001, addr(old))));
+    let cfg = cfg("198.51.100.50:4000", "198.51.100.50");
+    shard.handle(at(0), Cmd::Modify { stream: A, cfg });
+    assert_eq!(send(&mut shard, 5000, PORT_B, true, bob, &RR), Some((10_001, addr(new))));
+    assert_eq!(send(&mut shard, 5000, PORT_A, true, old, &RR), None);
+    assert!(send(&mut shard, 5000, PORT_A, true, new, &RR).is_some());
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Cmd(Cmd),
@@ -330,6 +344,20 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => cmd.prop_map(Step::Cmd), 10 => packet, 3 => wait, 1 => Just(Step::Freeze)
     ];
     proptest::collection::vec(step, 1..150)
+}
+
+/// Two calls that stand, so that random steps meet something to break.
+fn prologue() -> Vec<Cmd> {
+    let mut cmds = Vec::new();
+    for (n, host) in [(1, 0), (2, 2), (3, 3), (4, 4)] {
+        let (stream, port) = (StreamId(n), PortNo(10_000 + [0, 0, 4, 6, 8][n as usize]));
+        let cfg = cfg(HOSTS[host], &addr(HOSTS[host]).ip().to_string());
+        cmds.push(Cmd::Open { stream, port, cfg });
+    }
+    for (a, b) in [(1, 2), (2, 1), (3, 4), (4, 3)] {
+        cmds.push(Cmd::Link { stream: StreamId(a), sink: Sink::Stream(StreamId(b)) });
+    }
+    cmds
 }
 
 /// What the commands so far allow: the oracle's own book, kept without looking into the shard.
@@ -392,7 +420,12 @@ proptest! {
         let mut shard = Shard::new(Entropy::new([1; 32]));
         // Port 10002 is ours from the start, so HOSTS[4] is refused by everybody.
         open(&mut shard, StreamId(99), PORT_B, cfg(BOB, "198.51.100.6"));
-        let (mut twin, mut book, mut ms) = (shard.clone(), Book::default(), 0);
+        let (mut book, mut ms) = (Book::default(), 0);
+        for cmd in prologue() {
+            shard.handle(at(0), cmd);
+            book.note(&cmd, false);
+        }
+        let mut twin = shard.clone();
         for step in steps {
             match step {
                 Step::Cmd(cmd) => {
