@@ -232,7 +232,9 @@ fn check_max_forwards(head: Head<'_>) -> Result<(), Error> {
 /// Digits; a number beyond 2^32-1 is as good as none (RFC 4475 §3.1.2.4).
 fn check_expires(head: Head<'_>) -> Result<(), Error> {
     match head.value(HeaderName::Expires) {
-        Some((text, base)) if chars::skip(text, 0, DIGIT) != text.len() || text.is_empty() => Err(Error::new(base, "seconds")),
+        Some((text, base)) if chars::skip(text, 0, DIGIT) != text.len() || text.is_empty() => {
+            Err(Error::new(base, "seconds"))
+        }
         _ => Ok(()),
     }
 }

@@ -158,9 +158,8 @@ pub(super) fn known_name(line: &[u8; 16]) -> Option<(HeaderName, usize)> {
             ((fold(low), fold(high) & !(u64::MAX << (at * 8))), at + 8)
         }
     };
-    let (entry, want) = SHORT[short_slot(key)];
-    let name = *HeaderName::KNOWN.get(usize::from(entry))?;
-    (want == key).then_some((name, at as usize))
+    let (name, want) = SHORT[short_slot(key)];
+    (want == key && name != HeaderName::Other).then_some((name, at as usize))
 }
 
 const ONES: u64 = u64::from_le_bytes([1; 8]);
@@ -190,7 +189,7 @@ fn colon(text: u64) -> Option<u32> {
 
 const SHORT_SLOTS: usize = 1024;
 type Key = (u64, u64);
-static SHORT: [(u8, Key); SHORT_SLOTS] = build_short();
+static SHORT: [(HeaderName, Key); SHORT_SLOTS] = build_short();
 
 #[inline(always)]
 const fn short_slot(key: Key) -> usize {
@@ -200,8 +199,8 @@ const fn short_slot(key: Key) -> usize {
 
 /// Names of at most 15 octets, by their folded octets; two in one slot: the first wins, the other
 /// takes the long way.
-const fn build_short() -> [(u8, Key); SHORT_SLOTS] {
-    let mut table = [(EMPTY, (0, 0)); SHORT_SLOTS];
+const fn build_short() -> [(HeaderName, Key); SHORT_SLOTS] {
+    let mut table = [(HeaderName::Other, (0, 0)); SHORT_SLOTS];
     let mut i = 0;
     while i < 2 * COUNT {
         let (long, compact) = NAMES[i / 2];
@@ -215,8 +214,9 @@ const fn build_short() -> [(u8, Key); SHORT_SLOTS] {
         let words = u128::from_le_bytes(octets);
         let key = (words as u64, (words >> 64) as u64);
         let slot = short_slot(key);
-        if !name.is_empty() && name.len() <= 15 && table[slot].0 == EMPTY {
-            table[slot] = ((i / 2) as u8, key);
+        let free = matches!(table[slot].0, HeaderName::Other);
+        if !name.is_empty() && name.len() <= 15 && free {
+            table[slot] = (HeaderName::KNOWN[i / 2], key);
         }
         i += 1;
     }

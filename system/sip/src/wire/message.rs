@@ -91,6 +91,7 @@ impl Message {
     }
 
     /// The Request-URI; `None` in a response.
+    #[inline]
     pub fn uri(&self) -> Option<Uri<'_>> {
         match self.index.uri_shape {
             shape if shape.scheme != 0 => Some(Uri::of(self.uri_text(), shape)),
@@ -113,15 +114,17 @@ impl Message {
     }
 
     /// From; all empty when a rejected message has none.
+    #[inline]
     pub fn from(&self) -> NameAddr<'_> {
         self.judged(HeaderName::From, &self.index.from)
     }
 
+    #[inline]
     pub fn to(&self) -> NameAddr<'_> {
         self.judged(HeaderName::To, &self.index.to)
     }
 
-    #[inline]
+    #[inline(always)]
     fn judged(&self, name: HeaderName, shape: &name_addr::Shape) -> NameAddr<'_> {
         if shape.end == 0 {
             return self.address(name);
@@ -152,6 +155,7 @@ impl Message {
     }
 
     /// The topmost Via. Of a rejected message as much as can be read; empty when it has none.
+    #[inline]
     pub fn top_via(&self) -> Via<'_> {
         let value = self.header(HeaderName::Via).unwrap_or("");
         match self.index.via {

@@ -47,7 +47,7 @@ impl<'a> NameAddr<'a> {
     }
 
     /// The pieces of a text by its shape.
-    #[inline]
+    #[inline(always)]
     pub(super) fn of(text: &'a str, shape: &Shape) -> NameAddr<'a> {
         let cut = |from: u16, to: u16| text.get(usize::from(from)..usize::from(to)).unwrap_or("");
         NameAddr {
@@ -60,6 +60,7 @@ impl<'a> NameAddr<'a> {
         }
     }
 
+    #[inline]
     pub fn uri(&self) -> Result<Uri<'a>, Error> {
         match self.uri {
             Some(shape) => Ok(Uri::of(self.uri_text, shape)),

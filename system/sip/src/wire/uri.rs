@@ -43,7 +43,7 @@ impl<'a> Uri<'a> {
     }
 
     /// The pieces of a text by its shape.
-    #[inline]
+    #[inline(always)]
     pub(super) fn of(text: &'a str, shape: Shape) -> Uri<'a> {
         let cut = |from: u16, to: u16| text.get(usize::from(from)..usize::from(to)).unwrap_or("");
         let rest = |from: u16| text.get(usize::from(from)..).unwrap_or("");

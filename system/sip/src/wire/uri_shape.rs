@@ -31,9 +31,7 @@ const ESCAPE: &str = "two hex digits after '%'";
 pub(super) fn shape(text: &[u8]) -> Result<Shape, Error> {
     match prefix(text)? {
         (shape, end) if end == text.len() => Ok(shape),
-        (shape, end) if shape.host_to == 0 => {
-            Err(Error::new(end, "characters of an absolute URI"))
-        }
+        (shape, end) if shape.host_to == 0 => Err(Error::new(end, "characters of an absolute URI")),
         (_, end) => Err(Error::new(end, "end of the URI, ';' or '?'")),
     }
 }
@@ -135,20 +133,16 @@ pub(super) fn skip_host(text: &[u8], at: usize) -> Result<usize, Error> {
         return skip_ipv6(text, at);
     }
     let rest = text.get(at..).unwrap_or(&[]);
-    let (mut label, mut end) = (0, rest.len());
-    for (i, &b) in rest.iter().enumerate() {
-        if chars::is(b, HOST) {
-            continue;
+    let mut label = 0;
+    let end = loop {
+        let here = rest.get(label..).unwrap_or(&[]);
+        let length = here.iter().position(|&b| !chars::is(b, HOST)).unwrap_or(here.len());
+        match here.get(length) {
+            Some(b'.') if length > 0 => label += length + 1,
+            Some(b'.') => return Err(Error::new(at + label, "host label")),
+            _ => break label + length,
         }
-        if b != b'.' {
-            end = i;
-            break;
-        }
-        if i == label {
-            return Err(Error::new(at + i, "host label"));
-        }
-        label = i + 1;
-    }
+    };
     let host = rest.get(..end).unwrap_or(&[]);
     if matches!(host, [] | [b'-', ..] | [.., b'-']) {
         return Err(Error::new(at, "host"));
@@ -156,8 +150,8 @@ pub(super) fn skip_host(text: &[u8], at: usize) -> Result<usize, Error> {
     // toplabel begins with a letter; a last label of digits must belong to an IPv4 address.
     let top = host.get(label..).unwrap_or(&[]);
     if top.first().is_some_and(u8::is_ascii_digit)
-        && top.iter().all(u8::is_ascii_digit)
         && !is_ipv4(host)
+        && top.iter().all(u8::is_ascii_digit)
     {
         return Err(Error::new(at, "IPv4 address"));
     }

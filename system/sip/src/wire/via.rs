@@ -37,7 +37,7 @@ pub(super) struct Shape {
 
 impl<'a> Via<'a> {
     /// The pieces of a text by its shape.
-    #[inline]
+    #[inline(always)]
     pub(super) fn of(text: &'a str, shape: &Shape) -> Via<'a> {
         let cut = |from: u16, to: u16| text.get(usize::from(from)..usize::from(to)).unwrap_or("");
         Via {
