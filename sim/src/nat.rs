@@ -83,6 +83,13 @@ impl Nat {
         if self.filtered && !last.is_some_and(|last| self.is_live(last, now)) {
             return None;
         }
+        // As Linux does: what comes in keeps the mapping alive too, RFC 4787 §4.3 allows it.
+        if let Some(m) = self.mappings.get_mut(&port) {
+            m.last = now;
+        }
+        if let Some(last) = self.contacted.get_mut(&(port, from)) {
+            *last = now;
+        }
         Some(mapping.inside)
     }
 

@@ -163,6 +163,9 @@ impl Phone {
             call.heard = sdp::read(seen.body());
         }
         call.offered = false;
+        if answers {
+            call.suit();
+        }
         let cseq = seen.cseq();
         let body = if answers { self.describe(at) } else { None };
         let ack = self.build_ack(cx, at, cseq, body);
@@ -349,19 +352,9 @@ impl Phone {
     ) {
         let Some(at) = self.servers.get(server).and_then(|s| s.call) else { return };
         let Some(call) = self.calls.get_mut(at) else { return };
-        if let Some(wish) = wish {
-            call.wish = wish;
-        } else if let Some(heard) = &call.heard {
-            call.wish.direction = heard.direction.mirrored();
-            let common: Vec<_> = sdp::CODECS
-                .into_iter()
-                .filter(|c| heard.payloads.contains(&c.payload) && c.payload < 96)
-                .take(2)
-                .collect();
-            if !common.is_empty() {
-                call.wish.codecs = common;
-            }
-            call.wish.profile.clone_from(&heard.profile);
+        match wish {
+            Some(wish) => call.wish = wish,
+            None => call.suit(),
         }
         if status >= 200 {
             call.stage = Stage::Up;
@@ -450,6 +443,21 @@ impl Call {
             body,
             body_type: "application/sdp".to_owned(),
         }
+    }
+
+    /// Answers as an honest phone does: the common codecs, the direction mirrored, RFC 3264 §6.1.
+    fn suit(&mut self) {
+        let Some(heard) = &self.heard else { return };
+        self.wish.direction = heard.direction.mirrored();
+        let common: Vec<_> = sdp::CODECS
+            .into_iter()
+            .filter(|c| heard.payloads.contains(&c.payload) && c.payload < 96)
+            .take(2)
+            .collect();
+        if !common.is_empty() {
+            self.wish.codecs = common;
+        }
+        self.wish.profile.clone_from(&heard.profile);
     }
 
     /// Marks a new offer of ours on this call.

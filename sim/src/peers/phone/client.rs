@@ -166,13 +166,15 @@ impl Phone {
     /// CANCEL shares the branch of its INVITE, RFC 3261 §9.1.
     pub(super) fn send_cancel(&mut self, cx: &mut Cx<'_>, call: usize) {
         let Some(branch) = self.calls.get(call).map(|c| c.invite_branch.clone()) else { return };
-        let Some(invite) = self.clients.iter().find(|c| c.branch == branch) else { return };
+        let now = cx.now().mono;
+        let Some(invite) = self.clients.iter_mut().find(|c| c.branch == branch) else { return };
+        // RFC 3261 §9.1: without a final within 64*T1 the call counts as cancelled.
+        invite.ends_at = now + TIMEOUT;
         let (to, mut draft) = (invite.to, invite.draft.clone());
         draft.method = "CANCEL".to_owned();
         draft.body = None;
         draft.headers.clear();
         let bytes = self.build(&branch, &draft);
-        let now = cx.now().mono;
         self.transmit(cx, to, bytes.clone());
         self.clients.push(Client {
             branch,
