@@ -10,6 +10,10 @@ pub struct Encoder {
     out: Vec<u8>,
     /// Number of the next record in this segment; the header is 0.
     record: u64,
+    /// The same when the buffer was last taken.
+    taken: u64,
+    /// Inputs and timeouts in the buffer.
+    frames: u64,
 }
 
 impl Encoder {
@@ -70,7 +74,16 @@ impl Encoder {
 
     /// What was encoded since the last call.
     pub fn take(&mut self) -> Vec<u8> {
+        self.taken = self.record;
+        self.frames = 0;
         std::mem::take(&mut self.out)
+    }
+
+    /// Forgets what was not taken, as if it had never been; says how many frames that were.
+    pub fn forget(&mut self) -> u64 {
+        self.record = self.taken;
+        self.out.clear();
+        std::mem::take(&mut self.frames)
     }
 
     fn put(&mut self, kind: Kind, payload: impl FnOnce(&mut Vec<u8>)) {
@@ -92,5 +105,6 @@ impl Encoder {
         }
         self.out.extend_from_slice(&sum.to_le_bytes());
         self.record += 1;
+        self.frames += u64::from(matches!(kind, Kind::Input | Kind::Timeout));
     }
 }

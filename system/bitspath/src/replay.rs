@@ -1,0 +1,27 @@
+//! `sip_server --replay`: the shipped Node on a recording.
+use crate::Exit;
+use bitspath_server::Node;
+use bitspath_shell::BUILD_ID;
+use bitspath_shell::replay::{Stop, replay};
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+pub fn file(path: &Path, any_build: bool) -> Exit {
+    let file = match File::open(path) {
+        Ok(file) => BufReader::new(file),
+        Err(e) => return Exit::Unusable(format!("cannot read {}: {e}", path.display())),
+    };
+    match replay::<Node>(file, BUILD_ID, any_build) {
+        Ok(verdict) => {
+            verdict.marks.iter().for_each(|m| println!("marked: {m}"));
+            println!("{verdict}");
+            Exit::Done
+        }
+        Err(stop @ (Stop::Differs(_) | Stop::Damage(_))) => {
+            eprintln!("{}: {stop}", path.display());
+            Exit::Failed
+        }
+        Err(stop) => Exit::Unusable(format!("{}: {stop}", path.display())),
+    }
+}
