@@ -1,4 +1,4 @@
-//! SIP-date: RFC 3261 §20.17, RFC 1123 with GMT alone. Read on demand (nom; cold), printed for 200s.
+//! SIP-date: RFC 3261 §20.17, RFC 1123 with GMT alone. Read on demand (nom; cold).
 //! Does not know: clocks.
 use super::rejected::Error;
 use bitspath_core::time::{UnixTime, civil};

@@ -4,13 +4,13 @@
 //! Missing: multipart bodies, S/MIME.
 //!
 //! ```text
-//!   Bytes ─▶ scan (lines, names) ─▶ check (grammar, counts) ─▶ Message ─▶ Uri, NameAddr, Via, …
-//!     ▲                                   └─▶ Rejected{status, offset, expected}      │
-//!     └────────────── Emit (one allocation) ◀── OutRequest, OutResponse ◀─────────────┘
+//!   Bytes ─▶ scan (lines, names) ─▶ check (grammar, counts) ─▶ Message ─▶ Uri, NameAddr, Via …
+//!     ▲                                └─▶ Rejected{status, offset, expected}       │
+//!     └────────── Emit (one buffer) ◀── OutRequest, OutResponse ◀───────────────────┘
 //! ```
-//! Map: [`header`] names · [`scan`] the index · [`message`] · [`check`] · [`uri`] · `uri_shape` · [`uri_compare`] ·
-//! [`name_addr`] · [`via`] · [`params`] · [`list`] · [`auth`] · [`date`] · [`emit`] · [`out`] ·
-//! [`framing`] · [`rejected`].
+//! Map: [`header`] names · `scan` the index · [`message`] · `check` the verdict · [`uri`] ·
+//! `uri_shape` its grammar · [`uri_compare`] · [`name_addr`] · [`via`] · [`params`] · [`list`] ·
+//! [`auth`] · [`date`] · [`emit`] · [`out`] · [`framing`] · [`rejected`] · [`chars`].
 pub mod auth;
 pub mod chars;
 mod check;

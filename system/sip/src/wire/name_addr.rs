@@ -296,7 +296,8 @@ mod tests {
             let value = value.expect("ok");
             prop_assert_eq!(value.uri_text, "sip:a,b;c@d;lr?e=f");
             prop_assert_eq!(value.tag(), tag.as_deref());
-            prop_assert_eq!(value.display_name().unwrap_or_default().into_owned(), name.unwrap_or_default());
+            let display = value.display_name().unwrap_or_default().into_owned();
+            prop_assert_eq!(display, name.unwrap_or_default());
             prop_assert_eq!(value.to_string(), text);
         }
 
