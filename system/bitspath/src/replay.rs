@@ -3,6 +3,7 @@ use crate::Exit;
 use bitspath_server::Node;
 use bitspath_shell::BUILD_ID;
 use bitspath_shell::replay::{Stop, replay};
+use bitspath_trace::recording::Wrong;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -18,10 +19,22 @@ pub fn file(path: &Path, any_build: bool) -> Exit {
             println!("{verdict}");
             Exit::Done
         }
-        Err(stop @ (Stop::Differs(_) | Stop::Damage(_))) => {
-            eprintln!("{}: {stop}", path.display());
+        Err(stop) => {
+            let what = format!("{}: {stop}", path.display());
+            if !is_finding(&stop) {
+                return Exit::Unusable(what);
+            }
+            eprintln!("{what}");
             Exit::Failed
         }
-        Err(stop) => Exit::Unusable(format!("{}: {stop}", path.display())),
+    }
+}
+
+/// The recording was ours to check, and the check failed.
+fn is_finding(stop: &Stop) -> bool {
+    match stop {
+        Stop::Differs(_) => true,
+        Stop::Damage(damage) => !matches!(damage.wrong, Wrong::Magic | Wrong::Version(_)),
+        Stop::OtherBuild { .. } | Stop::Redacted(_) | Stop::Foreign(..) => false,
     }
 }
