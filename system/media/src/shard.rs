@@ -15,7 +15,7 @@ use crate::command::{Cmd, Evt, PortNo, Sink, Stats, StreamCfg, StreamId};
 use crate::echo::Echo;
 use crate::slot::{Slot, Verdict};
 use crate::source::Source;
-use crate::stream::{Hot, Rx, Service, Stream, Tx};
+use crate::stream::{Hot, Rx, Service, Stream, Tx, named};
 use crate::tone::Tone;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -215,12 +215,11 @@ impl Shard {
 
     /// What signalling says, into the stream and its hot half.
     fn apply(&mut self, at: u32, cfg: StreamCfg) {
-        let (own, by_port) = (&self.own, &self.by_port);
-        let is_own = |a: Addr| is_own(own, by_port, a);
+        let own = named(&cfg).map(|named| named.is_some_and(|a| self.is_own(a)));
         if let (Some(Some(stream)), Some(hot)) =
             (self.streams.get_mut(at as usize), self.hot.get_mut(at as usize))
         {
-            stream.modify(&mut hot.rx, cfg, is_own);
+            stream.modify(&mut hot.rx, cfg, own);
             stream.refresh(hot);
         }
     }
@@ -387,6 +386,14 @@ impl Shard {
         }
     }
 
+    /// One of our own addresses with one of our open ports; an RTCP port only once it is bound,
+    /// because before that it may be a phone's on this host.
+    fn is_own(&self, addr: Addr) -> bool {
+        let Some(at) = self.by_port.get(PortNo(addr.port() & !1)) else { return false };
+        let bound = addr.port().is_multiple_of(2) || self.stream(at).is_some_and(|s| s.rtcp_bound);
+        bound && self.own.contains_key(&addr.without_port())
+    }
+
     fn find(&mut self, id: StreamId) -> Option<u32> {
         let at = self.by_id.get(&id).copied();
         self.counters.stray_commands += u64::from(at.is_none());
@@ -398,11 +405,6 @@ impl Shard {
     fn stream_mut(&mut self, at: u32) -> Option<&mut Stream> {
         self.streams.get_mut(at as usize)?.as_mut()
     }
-}
-
-/// One of our own addresses with one of our open ports, RTP or RTCP.
-fn is_own(own: &BTreeMap<Addr, u32>, by_port: &ByPort, addr: Addr) -> bool {
-    by_port.get(PortNo(addr.port() & !1)).is_some() && own.contains_key(&addr.without_port())
 }
 
 #[cfg(test)]

@@ -110,17 +110,14 @@ impl Stream {
         self.cfg.remote.is_some_and(|remote| Addr::from(remote).is_unset())
     }
 
-    /// New signalling. What the SDP names counts unless it is held or `is_own`: then the address
-    /// known before stays.
-    pub fn modify(&mut self, rx: &mut Rx, cfg: StreamCfg, is_own: impl Fn(Addr) -> bool) {
+    /// New signalling. An address that the SDP names is refused when it is one of our own; while
+    /// it is held, the address known before stays.
+    pub fn modify(&mut self, rx: &mut Rx, cfg: StreamCfg, own: [bool; 2]) {
         self.cfg = cfg;
-        let rtp = cfg.remote.map(Addr::from);
-        let rtcp = cfg.rtcp.or_else(|| cfg.remote.and_then(above)).map(Addr::from);
-        let refused = |a: &Option<Addr>| a.is_some_and(|a| !a.is_unset() && is_own(a));
         let mut allowed = [self.allowed, self.rtcp_allowed];
-        for (allowed, named) in allowed.iter_mut().zip([rtp, rtcp]) {
+        for ((allowed, named), own) in allowed.iter_mut().zip(named(&cfg)).zip(own) {
             (allowed.signalling, allowed.local) = (cfg.signalling, cfg.local);
-            if refused(&named) {
+            if own {
                 self.counts.refused_own += 1;
                 allowed.sdp = None;
             } else if !self.is_held() {
@@ -168,6 +165,12 @@ impl Stream {
             ..self.counts
         }
     }
+}
+
+/// The RTP and RTCP addresses that the peer's SDP names.
+pub fn named(cfg: &StreamCfg) -> [Option<Addr>; 2] {
+    let rtcp = cfg.rtcp.or_else(|| cfg.remote.and_then(above));
+    [cfg.remote.map(Addr::from), rtcp.map(Addr::from)]
 }
 
 /// RFC 3550 §11: without `a=rtcp`, RTCP is one port above.

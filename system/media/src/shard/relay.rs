@@ -1,5 +1,5 @@
 //! The relay step: a batch is decided in place, without allocation, clock or system call.
-use super::{Shard, Timer, is_own};
+use super::{Shard, Timer};
 use crate::address::Addr;
 use crate::command::Evt;
 use crate::latch::Belief;
@@ -67,7 +67,7 @@ impl Shard {
     #[cold]
     #[inline(never)]
     fn admit(&mut self, now: Instant, arrival: u32, at: u32, from: Addr, head: &Head) -> bool {
-        let own = is_own(&self.own, &self.by_port, from);
+        let own = self.is_own(from);
         let (Some(hot), Some(Some(stream))) =
             (self.hot.get_mut(at as usize), self.streams.get_mut(at as usize))
         else {
@@ -121,7 +121,7 @@ impl Shard {
             return None;
         };
         let from = Addr::from(slot.peer);
-        let own = is_own(&self.own, &self.by_port, from);
+        let own = self.is_own(from);
         let hot = self.hot.get_mut(at as usize)?;
         let stream = self.streams.get_mut(at as usize)?.as_mut()?;
         let Ok(compound) = Compound::parse(slot.packet()) else {

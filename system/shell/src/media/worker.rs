@@ -266,7 +266,10 @@ impl Worker {
             Cmd::Open { stream, port, .. } => {
                 if let Err(fault) = self.net.open(self.cfg.ip, port, false) {
                     let what = fault.to_string();
+                    // The stream is not open, and the port must not be leased again.
+                    let lost = Evt::Failed { stream: None, port, what: what.clone() };
                     self.backlog.push_back(Evt::Failed { stream: Some(stream), port, what });
+                    self.backlog.push_back(lost);
                     return;
                 }
                 self.ports.resting.retain(|(_, p)| *p != port);
