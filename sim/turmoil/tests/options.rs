@@ -97,9 +97,9 @@ fn both_answers() -> (String, String) {
         tokio::time::sleep(PATIENCE * 3).await;
         Ok(())
     });
-    sim.run().expect("the simulation ends well");
+    sim.run().unwrap_or_else(|e| panic!("the simulation fails: {e}"));
     assert!(!sim.is_host_running("pbx"), "it has drained and ended");
-    heard.take().expect("the phone has heard")
+    heard.take().unwrap_or_else(|| panic!("the phone has heard nothing"))
 }
 
 #[test]

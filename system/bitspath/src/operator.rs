@@ -14,7 +14,7 @@ pub struct Server {
 impl Server {
     /// `None`: no server runs there.
     pub fn reach(socket: &Path) -> Result<Option<Server>, Fault> {
-        match UnixStream::connect(socket) {
+        match bitspath_shell::control::connect(socket) {
             Ok(to) => {
                 let from = to.try_clone().map_err(|e| fault(socket, &e))?;
                 Ok(Some(Server { to, from: BufReader::new(from) }))

@@ -14,9 +14,11 @@ use bitspath_server::{Cmd, Event, Query, Reply};
 use bitspath_store::CdrQuery;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
@@ -45,16 +47,33 @@ pub enum Command {
 /// Opens the socket, in place of what a dead process left there.
 pub fn bind(path: &Path) -> Result<UnixListener, Fault> {
     let told = |e: io::Error| Fault::new(format!("cannot open {}: {e}", path.display()));
-    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+    if connect(path).is_ok() {
         return Err(Fault::new(format!("{}: another server runs here", path.display())));
     }
     match std::fs::remove_file(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(told(e)),
         _ => {}
     }
-    let listener = UnixListener::bind(path).map_err(told)?;
+    let (_dir, short) = short(path).map_err(told)?;
+    let listener = UnixListener::bind(short).map_err(told)?;
     std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).map_err(told)?;
     Ok(listener)
+}
+
+/// The operator's end, however long the path is.
+pub fn connect(path: &Path) -> io::Result<std::os::unix::net::UnixStream> {
+    let (_dir, short) = short(path)?;
+    std::os::unix::net::UnixStream::connect(short)
+}
+
+/// A name of the same socket that fits into the 108 octets of its address; good while the
+/// directory is held open.
+fn short(path: &Path) -> io::Result<(File, PathBuf)> {
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+    let dir = File::open(parent.unwrap_or(Path::new(".")))?;
+    let name = path.file_name().unwrap_or_default();
+    let short = Path::new("/proc/self/fd").join(dir.as_raw_fd().to_string()).join(name);
+    Ok((dir, short))
 }
 
 /// Serves operators for ever.

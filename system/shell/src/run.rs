@@ -337,6 +337,10 @@ impl<E: Env> Host<E> {
         let now = self.env.now();
         match ask {
             Ask::Query(query, budget, reply) => {
+                if query == Query::Metrics {
+                    self.door_at = now.mono;
+                    self.report_door(now);
+                }
                 let mut page = self.node.query(now, &query, budget);
                 if query == Query::Metrics {
                     page.rows.extend(self.metrics().into_iter().map(Row::Metric));
