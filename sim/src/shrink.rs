@@ -7,7 +7,7 @@ use crate::link::Injected;
 /// Runs that a shrink may take.
 const RUNS_MAX: usize = 2_000;
 
-/// The smallest list found that still fails with the same line or oracle, and how many runs it took.
+/// The smallest list found that still fails in the same way, and how many runs it took.
 pub fn shrink(setting: &Setting, seed: u64, faults: &[Injected]) -> (Vec<Injected>, usize) {
     let mut runs = 0;
     let mut verdict = |list: &[Injected]| {

@@ -1,4 +1,5 @@
 //! Every ladder of the repository, a few seeds each; `sim run scenarios --seeds 1..200` does more.
+#![allow(clippy::unwrap_used)]
 use std::path::Path;
 use std::process::Command;
 

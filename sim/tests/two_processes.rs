@@ -1,6 +1,7 @@
 //! The determinism gate: the same seeds in two processes that differ in all that must not matter
 //! (time zone, locale, working directory, environment, ASLR) give the same hashes. A difference is
 //! reported at the first checkpoint.
+#![allow(clippy::unwrap_used)]
 use std::path::Path;
 use std::process::Command;
 

@@ -105,7 +105,7 @@ impl<'a> Cursor<'a> {
     pub fn peek(&self) -> Option<&'a Word> {
         self.line.words.get(self.at)
     }
-    pub fn next(&mut self) -> Option<&'a Word> {
+    pub fn word(&mut self) -> Option<&'a Word> {
         let word = self.peek()?;
         self.at += 1;
         Some(word)
@@ -125,7 +125,7 @@ impl<'a> Cursor<'a> {
     /// The next word, or an error that says what is wanted.
     pub fn want(&mut self, what: &str) -> Result<&'a Word, Error> {
         self.peek().ok_or_else(|| self.error(format!("{what} is missing")))?;
-        self.next().ok_or_else(|| self.error(what.to_owned()))
+        self.word().ok_or_else(|| self.error(what.to_owned()))
     }
     pub fn expect(&mut self, text: &str) -> Result<(), Error> {
         if self.take(text) { Ok(()) } else { Err(self.error(format!("`{text}` belongs here"))) }

@@ -3,12 +3,14 @@
 //!   text ─lex─▶ lines of words ─parse─▶ Ladder ─setting─▶ World ─run─▶ Outcome ─diff─▶ two ladders
 //!
 //! No variables, loops or ifs, ever: logic-heavy cases are Rust tests on this crate.
+mod act;
 pub mod ast;
 mod diff;
 mod expect;
 pub mod lex;
 mod observe;
 mod parse;
+mod rest;
 pub mod run;
 pub mod setting;
 #[cfg(test)]

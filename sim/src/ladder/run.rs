@@ -2,28 +2,22 @@
 //! under test, then heals, lets everything come to rest and judges.
 //!
 //!   build ─▶ register (clean) ─▶ break links ─▶ steps ─▶ heal ─▶ rest ─▶ expectations ─▶ Outcome
-use super::ast::{Arrow as Line, ExpectKind, Role, Rule, Step, StepKind, Verb, What};
-use super::observe::{View, number_of};
+use super::ast::{Arrow as Line, Role, Step, StepKind, What};
+use super::diff;
+use super::observe::View;
 use super::setting::{Cast, Setting};
-use super::{diff, expect};
 use crate::host::HostId;
 use crate::kernel::Frame;
-use crate::link::{Fault, Injected, Ledger};
+use crate::link::{Injected, Ledger};
 use crate::peers::{Do, Phone};
 use crate::plant::Plant;
 use crate::server_host::ServerHost;
 use crate::world::{Step as Did, World};
-use bitspath_core::{Bytes, Duration, Instant};
+use bitspath_core::{Duration, Instant};
 use std::collections::BTreeMap;
 
 /// The bound of an awaited arrow: 64*T1 and what a slow link adds, RFC 3261 §17.1.1.2.
 const BOUND: Duration = Duration::from_secs(40);
-/// The longest that anything lives after the last thing that happened.
-const REST: Duration = Duration::from_secs(200);
-/// Entries of an audit that may be alive at rest.
-pub const RESIDENT: [&str; 5] =
-    ["registrations", "aors", "bindings", "connections", "kept-alive flows"];
-
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     pub seed: u64,
@@ -91,10 +85,10 @@ pub(super) struct Runner<'a> {
     last_of: BTreeMap<String, usize>,
     /// The arrow that came nearest to the awaited one, and what was wrong with it.
     near: Option<String>,
-    line: Option<usize>,
+    pub line: Option<usize>,
 }
 
-type Result<T> = std::result::Result<T, Failure>;
+pub(super) type Result<T> = std::result::Result<T, Failure>;
 
 impl Runner<'_> {
     fn prepare(&mut self, options: &Options) {
@@ -233,7 +227,11 @@ impl Runner<'_> {
     }
 
     /// Runs the World until `done`, at most for the bound.
-    fn until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) -> Result<()> {
+    pub(super) fn until(
+        &mut self,
+        what: &str,
+        mut done: impl FnMut(&mut Self) -> bool,
+    ) -> Result<()> {
         let until = self.world.kernel.now + BOUND;
         while !done(self) {
             if !self.advance(until)? {
@@ -382,178 +380,6 @@ impl Runner<'_> {
         let Some(id) = self.cast.phones.get(&line.from).copied() else { return true };
         let wish = self.wish(line);
         self.world.act(id, |p: &mut Phone, cx| p.perform(cx, &wish)).unwrap_or(true)
-    }
-
-    fn wish(&self, line: &Line) -> Do {
-        let ladder = &self.setting.ladder;
-        let mut headers: Vec<(String, String)> = line
-            .rules
-            .iter()
-            .filter_map(|(name, rule)| match rule {
-                Rule::Is(value) => Some((name.clone(), value.clone())),
-                _ => None,
-            })
-            .collect();
-        let media = &line.media;
-        match &line.what {
-            What::Raw(text) => Do::Raw(Bytes::from(text.clone())),
-            What::Reinvite(direction) => {
-                Do::Reinvite { direction: *direction, offer: media.wish(), headers }
-            }
-            What::Response { status, method } => Do::Answer {
-                status: *status,
-                method: Some(method.clone()),
-                answer: media.wish(),
-                headers,
-            },
-            What::Request { method, target } => {
-                let target = target.as_ref().map(|t| match *t == ladder.server.name {
-                    true => "pbx".to_owned(),
-                    false => number_of(ladder, t),
-                });
-                match (method.as_str(), target) {
-                    ("INVITE", Some(target)) => {
-                        let offer = (!media.none).then(|| media.wish().unwrap_or_default());
-                        Do::Invite { target, offer, headers }
-                    }
-                    ("REGISTER", _) => {
-                        let at = headers.iter().position(|(n, _)| n == "Expires");
-                        let expires = at.and_then(|at| headers.remove(at).1.parse().ok());
-                        Do::Register { expires, headers }
-                    }
-                    ("CANCEL", _) => Do::Cancel,
-                    ("ACK", _) => Do::Ack,
-                    ("BYE", _) => Do::Bye { headers },
-                    (_, target) => Do::Request {
-                        method: method.clone(),
-                        target,
-                        headers,
-                        body: media.body.clone().unwrap_or_default(),
-                    },
-                }
-            }
-        }
-    }
-
-    fn verb(&mut self, verb: &Verb) {
-        let id = |name: &str| self.cast.id(name).unwrap_or(self.cast.server);
-        let seed = self.world.kernel.seed;
-        match verb {
-            Verb::Drop { from, to, count } => self.force(id(from), id(to), Fault::Drop, *count),
-            Verb::Duplicate { from, to, count } => {
-                self.world.kernel.oracles.disordered = true;
-                self.force(id(from), id(to), Fault::Duplicate(1_000_000), *count);
-            }
-            Verb::Delay { from, to, by } => {
-                let link = self.world.kernel.network.link(seed, id(from), id(to));
-                link.rates.delay = (by.as_nanos() as u64, by.as_nanos() as u64);
-            }
-            Verb::Partition { a, b, cut } => self.world.partition(id(a), id(b), *cut),
-            Verb::Reset { a, b } => self.world.reset(id(a), id(b)),
-            Verb::Rebind(name) => {
-                let at = self.cast.nats.get(name).copied();
-                if let Some(nat) = at.and_then(|at| self.world.kernel.network.nats.get_mut(at)) {
-                    nat.rebind();
-                }
-            }
-            Verb::Crash(name) => {
-                let who = id(name);
-                self.world.crash(who);
-                if who == self.cast.server {
-                    self.world.act(who, |s: &mut ServerHost, _| s.lose_memory());
-                    self.world.kernel.oracles.crashed();
-                } else {
-                    self.world.act(who, |p: &mut Phone, _| p.reboot());
-                }
-            }
-            Verb::Restart(name) => {
-                let who = id(name);
-                self.world.revive(who);
-                if who == self.cast.server {
-                    self.world.act(who, |s: &mut ServerHost, cx| s.start(cx));
-                }
-            }
-            Verb::Skew { who, ns } => {
-                let who = id(who);
-                self.world.kernel.network.skew(who, *ns);
-            }
-            Verb::Drain(_) => {
-                self.world.act(self.cast.server, |s: &mut ServerHost, cx| s.shutdown(cx, false));
-            }
-            Verb::Shutdown(_) => {
-                self.world.act(self.cast.server, |s: &mut ServerHost, cx| s.shutdown(cx, true));
-            }
-        }
-    }
-
-    fn force(&mut self, from: HostId, to: HostId, fault: Fault, count: u32) {
-        let seed = self.world.kernel.seed;
-        let link = self.world.kernel.network.link(seed, from, to);
-        link.forced.extend(std::iter::repeat_n(fault, count as usize));
-    }
-
-    /// Heals, ends what still runs, waits for rest, judges what is left.
-    fn finish(&mut self) -> Result<()> {
-        self.world.heal();
-        let ladder = &self.setting.ladder;
-        let phones: Vec<HostId> = self.cast.phones.values().copied().collect();
-        let asks_rest = ladder.expects.iter().any(|e| e.kind == ExpectKind::AtRest);
-        self.until_silent(&phones)?;
-        if !asks_rest {
-            for id in &phones {
-                self.world.act(*id, |p: &mut Phone, cx| p.end_calls(cx));
-            }
-        }
-        for id in &phones {
-            self.world.act(*id, |p: &mut Phone, _| p.retire());
-        }
-        self.come_to_rest(&phones)?;
-        let now = self.world.kernel.now;
-        self.world.kernel.oracles.at_rest(now);
-        self.advance(now)?;
-        for expect in &ladder.expects {
-            self.line = Some(expect.line);
-            expect::check(self, &expect.kind)?;
-        }
-        Ok(())
-    }
-
-    fn until_silent(&mut self, phones: &[HostId]) -> Result<()> {
-        let until = self.world.kernel.now + Duration::from_secs(600);
-        while phones.iter().any(|id| self.world.host::<Phone>(*id).is_some_and(Phone::is_speaking))
-        {
-            if !self.advance(until)? {
-                return self.fail("somebody speaks for ever");
-            }
-        }
-        // The last packets are still on their way.
-        self.pass(Duration::from_millis(500))
-    }
-
-    /// Liveness after heal: every attempt ends, and then nothing is alive but what may stay.
-    fn come_to_rest(&mut self, phones: &[HostId]) -> Result<()> {
-        let end = self.world.kernel.now + REST;
-        let mut wait = Duration::from_millis(100);
-        loop {
-            let Some(why) = self.unrest(phones) else { return Ok(()) };
-            if self.world.kernel.now >= end {
-                return self.fail(format!("no rest after {}s: {why}", REST.as_secs()));
-            }
-            self.pass(wait)?;
-            wait = (wait * 2).min(Duration::from_secs(4));
-        }
-    }
-
-    fn unrest(&self, phones: &[HostId]) -> Option<String> {
-        let pending = phones.iter().find_map(|id| self.world.host::<Phone>(*id)?.pending());
-        if pending.is_some() {
-            return pending;
-        }
-        let audit = self.world.host::<ServerHost>(self.cast.server)?.audit();
-        let mut alive = audit.alive(&RESIDENT);
-        alive
-            .next()
-            .map(|(name, count)| format!("{} has {count} {name}", self.setting.ladder.server.name))
     }
 
     pub(super) fn first_arrow(&self) -> usize {

@@ -4,7 +4,7 @@
 //! | oracle | holds | silent under |
 //! |---|---|---|
 //! | transactions | one final per server transaction, nothing after it (RFC 3261 §17.2) | mangle |
-//! | sequence | CSeq of the dialogs that the system under test sends in rises (§12.2.1.1) | mangle |
+//! | sequence | CSeq of what the system under test sends in a dialog rises (§12.2.1.1) | mangle |
 //! | media | RTP goes only to the party that was told the port; stamps name the same call | - |
 //! | ports | a port belongs to at most one stream, and rests before the next | - |
 //! | voice | RTP sequence numbers rise by one and are never used again | duplicate, reorder |
