@@ -53,7 +53,7 @@ impl Seen {
         let head_end = find(text, b"\r\n\r\n").ok_or("no empty line after the headers")?;
         let head = text.get(..head_end).unwrap_or_default();
         let head = std::str::from_utf8(head).map_err(|_| "the head is not UTF-8")?;
-        let line_end = head.find("\r\n").unwrap_or(head.len());
+        let line_end = find(head.as_bytes(), b"\r\n").unwrap_or(head.len());
         let mut seen = Seen {
             bytes: bytes.clone(),
             status: 0,
@@ -94,7 +94,7 @@ impl Seen {
         let mut length = None;
         while at < head.len() {
             let rest = head.get(at..).unwrap_or_default();
-            let end = at + rest.find("\r\n").unwrap_or(rest.len());
+            let end = at + find(rest.as_bytes(), b"\r\n").unwrap_or(rest.len());
             let line = head.get(at..end).unwrap_or_default();
             if !line.starts_with([' ', '\t']) {
                 let colon = line.find(':').ok_or("a header line has a colon")?;
@@ -213,9 +213,9 @@ impl Seen {
 
     /// Every header line as (name, value); compact names are spelled out.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.text(self.head).split("\r\n").filter(|l| !l.starts_with([' ', '\t'])).filter_map(|l| {
-            let (name, value) = l.split_once(':')?;
-            Some((spelled(name.trim_end()), value.trim()))
+        Lines(self.text(self.head)).filter(|l| !l.starts_with([' ', '\t'])).filter_map(|l| {
+            let (name, value) = l.split_at_checked(memchr::memchr(b':', l.as_bytes())?)?;
+            Some((spelled(name.trim_end()), value.get(1..)?.trim()))
         })
     }
 
@@ -229,6 +229,22 @@ impl Seen {
             return format!("{} {}", self.status, self.method());
         }
         format!("{} {}", self.method(), user_of(self.uri()).unwrap_or(""))
+    }
+}
+
+/// Lines that end with CRLF, found by the line feed.
+struct Lines<'a>(&'a str);
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a str;
+    fn next(&mut self) -> Option<&'a str> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let end = memchr::memchr(b'\n', self.0.as_bytes()).map_or(self.0.len(), |at| at + 1);
+        let (line, rest) = self.0.split_at_checked(end)?;
+        self.0 = rest;
+        Some(line.trim_end_matches(['\r', '\n']))
     }
 }
 

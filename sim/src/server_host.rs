@@ -65,7 +65,8 @@ pub struct ServerHost {
     addresses: Vec<IpAddr>,
     node: Node,
     shard: Shard,
-    slot: Box<Slot>,
+    /// Lent out while a packet is decided upon; never allocated twice.
+    slot: Option<Box<Slot>>,
     pub disk: Disk,
     conns: BTreeMap<ConnId, Conn>,
     streams: BTreeMap<StreamId, ConnId>,
@@ -91,7 +92,7 @@ impl ServerHost {
             addresses,
             node: Node::new(),
             shard: Shard::new(Entropy::new([0; 32])),
-            slot: Box::default(),
+            slot: None,
             disk: Disk::default(),
             conns: BTreeMap::new(),
             streams: BTreeMap::new(),
@@ -333,20 +334,20 @@ impl ServerHost {
             cx.later(Duration::from_nanos(wait), TO_NODE);
         }
         while self.shard.poll_bind().is_some() {}
-        let mut slot = std::mem::take(&mut self.slot);
+        let mut slot = self.slot.take().unwrap_or_default();
         while self.shard.poll_packet(&mut slot) {
             self.forward(cx, &slot);
         }
-        self.slot = slot;
+        self.slot = Some(slot);
     }
 
     fn rtp(&mut self, cx: &mut Cx<'_>, from: SocketAddr, to: SocketAddr, bytes: &Bytes) {
         let port = PortNo(to.port() & !1);
-        let mut slot = std::mem::take(&mut self.slot);
+        let mut slot = self.slot.take().unwrap_or_default();
         slot.fill(port, to.port() & 1 == 1, from, bytes);
         self.shard.relay(cx.now(), std::slice::from_mut(slot.as_mut()));
         self.forward(cx, &slot);
-        self.slot = slot;
+        self.slot = Some(slot);
         self.drain_shard(cx);
     }
 

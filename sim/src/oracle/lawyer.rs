@@ -16,14 +16,20 @@ fn faults(seen: &Seen) -> Vec<String> {
     let mut out = Vec::new();
     let mut counts = [0u8; ONCE.len()];
     let mut vias = 0;
+    let (mut content_type, mut cseq_value) = (None, "");
     for (name, value) in seen.headers() {
-        if name.is_empty() || name.contains([' ', '\t', '"']) {
+        if name.is_empty() || memchr::memchr3(b' ', b'\t', b'"', name.as_bytes()).is_some() {
             out.push(format!("`{name}` is not a header name"));
         }
-        if value.contains(['\r', '\n', '\0']) {
+        if memchr::memchr3(b'\r', b'\n', 0, value.as_bytes()).is_some() {
             out.push(format!("{name} holds a control character"));
         }
-        vias += u8::from(name == "Via");
+        match name {
+            "Via" => vias += 1,
+            "Content-Type" => content_type = Some(value),
+            "CSeq" => cseq_value = value,
+            _ => {}
+        }
         if let Some(at) = ONCE.iter().position(|n| *n == name) {
             counts[at] = counts[at].saturating_add(1);
         }
@@ -44,15 +50,15 @@ fn faults(seen: &Seen) -> Vec<String> {
         out.push("From without tag".to_owned());
     }
     if seen.is_request() {
-        request(seen, vias, forwards, &mut out)
+        request(seen, cseq_value, vias, forwards, &mut out)
     } else {
         response(seen, &mut out)
     }
     let has_body = !seen.body().is_empty();
-    if has_body != seen.header("Content-Type").is_some() {
+    if has_body != content_type.is_some() {
         out.push("Content-Type and body do not go together".to_owned());
     }
-    if has_body && seen.header("Content-Type") == Some("application/sdp") {
+    if has_body && content_type == Some("application/sdp") {
         description(seen.body(), &mut out);
     }
     if seen.len() != seen.bytes.len() {
@@ -61,9 +67,8 @@ fn faults(seen: &Seen) -> Vec<String> {
     out
 }
 
-fn request(seen: &Seen, vias: u8, forwards: u8, out: &mut Vec<String>) {
+fn request(seen: &Seen, cseq: &str, vias: u8, forwards: u8, out: &mut Vec<String>) {
     let method = seen.method();
-    let cseq = seen.header("CSeq").unwrap_or_default();
     if cseq.split_once(' ').map(|(_, m)| m) != Some(method) {
         out.push(format!("CSeq is {cseq}"));
     }
