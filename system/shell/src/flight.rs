@@ -1,10 +1,11 @@
 //! Saved recordings: whole segments of the ring in one file for `--replay`, and the same without
 //! its secrets for people who may not have them.
 use crate::data::{self, DataDir};
+use crate::ring::Ring;
 use bitspath_core::{Fault, freeze};
 use bitspath_server::Input;
 use bitspath_store::{CdrQuery, Embedded, Engine};
-use bitspath_trace::recording::{Encoder, Frame, Header, Reader, Record, Ring};
+use bitspath_trace::recording::{Encoder, Frame, Header, Reader, Record};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};

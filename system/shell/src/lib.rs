@@ -10,9 +10,10 @@
 //! Law: one mutation, drain the outputs, read the deadline; one clock read per batch.
 //!
 //! Map: [`env`] surroundings · [`run`] the loop · [`inbox`] bounded queues before the Node ·
-//! [`streams`] TCP with credits · [`recorder`] · [`replay`] · [`storage`] the store's thread ·
-//! [`media`] the workers · [`control`] the operator's socket · [`metrics`] · [`data`] the data directory · [`flight`]
-//! saved recordings · [`log`] · [`up`] a whole server with signals.
+//! [`streams`] TCP with credits · [`media`] the workers · [`recorder`] at the Node's door ·
+//! [`ring`] its files · [`replay`] · [`flight`] saved recordings · [`storage`] the store's thread ·
+//! [`control`] the operator's socket · [`metrics`] · [`data`] the data directory · [`log`] ·
+//! [`up`] a whole server with its signals.
 #![deny(unsafe_code)]
 
 pub mod control;
@@ -25,6 +26,7 @@ pub mod media;
 pub mod metrics;
 pub mod recorder;
 pub mod replay;
+pub mod ring;
 pub mod run;
 pub mod storage;
 pub mod streams;

@@ -6,9 +6,10 @@
 //!   On ──channel full, 4 MiB behind──▶ Lost ──room again──▶ Gap, new segment ──▶ On
 //!   On ──segment full─────────────────────────────────────▶ new segment      ──▶ On
 //! ```
+use crate::ring::{Bounds, Ring};
 use bitspath_core::hash::TraceHasher;
 use bitspath_core::{Duration, Fault, Frozen, Instant, Now};
-use bitspath_trace::recording::{Bounds, Encoder, Header, Ring, VERSION};
+use bitspath_trace::recording::{Encoder, Header, VERSION};
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::hash::Hash;

@@ -184,11 +184,11 @@ mod tests {
     fn text_has_a_column_per_party_and_an_arrow_per_line() {
         let text = sample().text(Instant(1_000_000_000));
         let want = "\
-                           alice                            pbx                              bob
-   0.000s                    │────────── INVITE bob ─────────▶│                                │
-   0.004s                    │                                │────────── INVITE bob ─────────▶│
-   0.250s                    │                                │◀───────────── 180 ─────────────│  lost
-   0.300s                    │                                │ (timer C)                      │
+                  alice            pbx             bob
+   0.000s           │── INVITE bob ─▶│               │
+   0.004s           │                │─ INVITE bob ─▶│
+   0.250s           │                │◀──── 180 ─────│  lost
+   0.300s           │                │ (timer C)     │
 ";
         let got: String = text.lines().take(5).map(|l| format!("{l}\n")).collect();
         assert_eq!(shape(got.trim_start()), shape(want), "\n{text}");

@@ -94,7 +94,8 @@ pub fn blocks(bytes: &[u8], layer: Option<Layer>) -> (Vec<Block>, Option<String>
         let head = head(packet);
         for payload in streams.payloads(packet) {
             // Without --as, what is none of our protocols is passed over.
-            let Some(layer) = layer.or_else(|| Layer::guess(&payload)) else { continue };
+            let guess = || Layer::guess(&payload).filter(|_| packet.source.port() != 0);
+            let Some(layer) = layer.or_else(guess) else { continue };
             let Block { text, rejected } = decode(layer, &payload);
             out.push(Block { text: format!("{head}\n{text}"), rejected });
         }

@@ -1,6 +1,6 @@
-//! Captures of either format to packets. Link layers: raw IP, Ethernet with VLAN tags, Linux
-//! cooked 1 and 2, BSD loopback. Frames that are not IP, and segments without payload, are passed
-//! over; what the file itself has wrong is a fault.
+//! Captures of either format to packets. Link layers: raw IP, Ethernet with VLAN tags and PPPoE,
+//! Linux cooked 1 and 2, BSD loopback. Frames that are not IP, and segments without payload, are
+//! passed over; what the file itself has wrong is a fault.
 use super::{Packet, ip};
 use pcap_file::DataLink;
 use pcap_file::pcap::PcapReader;
@@ -107,17 +107,22 @@ fn strip(link: DataLink, frame: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Follows VLAN tags to the IP packet behind the EtherType.
+/// Follows VLAN tags and PPPoE to the IP packet behind the EtherType.
 fn tagged(mut rest: &[u8]) -> Option<&[u8]> {
     for _ in 0..3 {
         let (kind, behind) = rest.split_at_checked(2)?;
         if is_ip(kind) {
             return Some(behind);
         }
-        if !matches!(kind, [0x81, 0x00] | [0x88, 0xA8]) {
-            return None;
-        }
-        rest = behind.get(2..)?;
+        rest = match kind {
+            [0x81, 0x00] | [0x88, 0xA8] => behind.get(2..)?,
+            // A PPPoE session, RFC 2516 §4: six octets, then a PPP protocol number.
+            [0x88, 0x64] => {
+                let (kind, packet) = behind.get(6..)?.split_at_checked(2)?;
+                return matches!(kind, [0x00, 0x21] | [0x00, 0x57]).then_some(packet);
+            }
+            _ => return None,
+        };
     }
     None
 }

@@ -8,12 +8,10 @@
 //! else. A `Gap` closes a segment whose later frames the disk was too slow for.
 mod frame;
 mod reader;
-mod ring;
 mod writer;
 
 pub use frame::{Frame, Header, Kind, MAGIC, Record, VERSION};
 pub use reader::{Damage, Place, Reader, Wrong};
-pub use ring::{Bounds, Ring};
 pub use writer::Encoder;
 
 #[cfg(test)]

@@ -129,3 +129,56 @@ fn number_of(path: &Path) -> Option<u64> {
 fn fault(what: &str, path: &Path, e: &std::io::Error) -> Fault {
     Fault::new(format!("{what} {}: {e}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bitspath_core::{Frozen, Now};
+    use bitspath_trace::recording::{Encoder, Frame, Header, Reader, Record, VERSION};
+
+    fn header(segment: u64) -> Header {
+        let opened = Now::default();
+        Header { version: VERSION, build_id: 77, node: 3, segment, opened, redacted: false }
+    }
+
+    fn scratch(name: &str) -> std::path::PathBuf {
+        let dir = std::env::temp_dir().join(format!("bitspath-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        dir
+    }
+
+    #[test]
+    fn a_ring_that_has_wrapped_keeps_the_newest_and_reads_from_its_oldest_checkpoint() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = scratch("ring");
+        let bounds = Bounds { segment_bytes: 64, files_max: 3, bytes_max: 1 << 20 };
+        let mut ring = Ring::open(&dir, bounds).expect("opens");
+        for n in 0..7u64 {
+            assert_eq!(ring.next_number(), n);
+            ring.begin().expect("begins");
+            let mut encoder = Encoder::default();
+            encoder.begin(&header(n), &Frozen(vec![n as u8]));
+            encoder.out_hash(n);
+            ring.append(&encoder.take()).expect("appends");
+        }
+        drop(ring);
+        let files = Ring::files(&dir).expect("lists");
+        let names: Vec<_> = files.iter().filter_map(|f| f.file_name()?.to_str()).collect();
+        assert_eq!(names, ["0004.flight", "0005.flight", "0006.flight"]);
+        let mode = fs::metadata(&files[0]).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let all: Vec<u8> = files.iter().flat_map(|f| fs::read(f).expect("reads")).collect();
+        let records: Vec<Record> = Reader::new(&all[..]).map(|r| r.expect("whole").1).collect();
+        assert_eq!(records[1], Record::Checkpoint(Frozen(vec![4])));
+        assert_eq!(records.last().cloned().expect("some"), Record::Frame(Frame::OutHash(6)));
+        assert_eq!(Ring::open(&dir, bounds).expect("opens again").next_number(), 7);
+        fs::remove_dir_all(&dir).expect("cleans up");
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_made_is_a_fault_with_its_path() {
+        let text =
+            Ring::open("/dev/null/flight".as_ref(), Bounds::default()).unwrap_err().to_string();
+        assert!(text.contains("/dev/null/flight"), "{text}");
+    }
+}
