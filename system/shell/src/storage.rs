@@ -10,9 +10,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// Requests of one commit. A bigger batch would hold back the first outcome too long.
 const COMMIT_MAX: usize = 1_024;
+/// Nobody waits for an outcome on the call path: a commit gathers what comes within this time.
+const GATHER: Duration = Duration::from_millis(5);
 /// What is not durable is on disk at most this much later.
 const FLUSH_AFTER: Duration = Duration::from_millis(500);
 
@@ -107,14 +110,16 @@ impl Store for Threaded {
 fn work(mut engine: impl Engine, jobs: &Receiver<Job>, replies: &Mailbox) {
     let mut batch: Vec<Request> = Vec::new();
     loop {
-        let mut job = match jobs.recv_timeout(FLUSH_AFTER) {
-            Ok(job) => Some(job),
+        let first = match jobs.recv_timeout(FLUSH_AFTER) {
+            Ok(job) => job,
             Err(RecvTimeoutError::Timeout) => {
                 flush(&mut engine);
                 continue;
             }
             Err(RecvTimeoutError::Disconnected) => break,
         };
+        let until = Instant::now() + GATHER;
+        let mut job = Some(first);
         while let Some(next) = job.take() {
             match next {
                 Job::Write(request) => batch.push(request),
@@ -124,7 +129,7 @@ fn work(mut engine: impl Engine, jobs: &Receiver<Job>, replies: &Mailbox) {
                 }
             }
             if batch.len() < COMMIT_MAX {
-                job = jobs.try_recv().ok();
+                job = jobs.recv_timeout(until.saturating_duration_since(Instant::now())).ok();
             }
         }
         commit(&mut engine, &mut batch, replies);
