@@ -1,16 +1,22 @@
 //! What a scenario costs. `cargo bench -p sim --bench one_call`
 //! - `one call`: two registrations with digest, a call with digest, ringing, answer, hang-up, every
 //!   oracle, and the way to rest (64*T1 of virtual time), without media. Aim: 2,000 a second.
-//! - `relay step`: one RTP packet through the server's shard in the World, from the sender's link
-//!   to the receiver's. Aim: 3,000,000 a second.
+//! - `relay step`: one step of the World in which the server takes an RTP packet from the heap,
+//!   decides, and puts it on the next link: trace hash, oracles, link and heap included, the
+//!   phones not. Aim: 3,000,000 a second.
 //!
 //! One thread. Criterion measures wall time; the CPU time of the same work, by the scheduler's
 //! account, is printed first and is the figure that counts.
 #![allow(clippy::unwrap_used)]
+use bitspath_core::{Bytes, Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use sim::host::HostId;
 use sim::ladder::setting::Setting;
 use sim::ladder::{Options, parse, run};
+use sim::peers::{Do, Phone};
+use sim::world::World;
 use std::hint::black_box;
+use std::net::SocketAddr;
 
 const CALL: &str = "# one call
 world
@@ -36,8 +42,8 @@ expect
 
 /// Time on the CPU of this thread, in nanoseconds.
 fn cpu_ns() -> u64 {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    text.split(' ').next().and_then(|w| w.parse().ok()).unwrap_or(0)
+    let t = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    t.tv_sec as u64 * 1_000_000_000 + t.tv_nsec as u64
 }
 
 fn one_call(c: &mut Criterion) {
@@ -62,41 +68,98 @@ fn one_call(c: &mut Criterion) {
     group.finish();
 }
 
-/// Packets that each phone sends in one iteration of the relay bench.
-const PACKETS: u64 = 50 * 60;
+/// Packets at the server's door in one batch, a nanosecond apart.
+const BATCH: u64 = 10_000;
+
+/// A call that is up, its World, and where the two phones send.
+struct Up {
+    world: World,
+    ways: [(SocketAddr, SocketAddr); 2],
+    sequence: u16,
+    at: Instant,
+}
+
+fn established() -> Up {
+    let setting = Setting::new(parse("relay", CALL).unwrap()).unwrap();
+    let (mut world, cast) = setting.build(1);
+    let (alice, bob) = (cast.phones["alice"], cast.phones["bob"]);
+    let second = Duration::from_secs(1);
+    let mut act = |id: HostId, wish: Do| {
+        assert_eq!(world.act(id, |p: &mut Phone, cx| p.perform(cx, &wish)), Some(true));
+        world.run_until(world.kernel.now + second);
+    };
+    for id in [alice, bob] {
+        act(id, Do::Register { expires: None, headers: Vec::new() });
+    }
+    let (offer, headers) = (Some(Default::default()), Vec::new());
+    act(alice, Do::Invite { target: "1002".into(), offer, headers });
+    act(bob, Do::Answer { status: 200, method: None, answer: None, headers: Vec::new() });
+    let way = |id: HostId| {
+        let phone: &Phone = world.host(id).unwrap();
+        let call = phone.calls.last().unwrap();
+        (call.rtp(), call.heard.as_ref().unwrap().audio)
+    };
+    let ways = [way(alice), way(bob)];
+    let at = world.kernel.now;
+    Up { world, ways, sequence: 0, at }
+}
+
+impl Up {
+    /// Puts a batch at the server's door, both directions in turn.
+    fn load(&mut self) {
+        for n in 0..BATCH {
+            let (from, to) = self.ways[(n % 2) as usize];
+            self.sequence = self.sequence.wrapping_add((n % 2) as u16);
+            let mut packet = [0u8; 172];
+            packet[0] = 0x80;
+            packet[2..4].copy_from_slice(&self.sequence.to_be_bytes());
+            packet[11] = (n % 2) as u8 + 1;
+            let at = Instant(self.at.0 + n);
+            self.world.inject(at, from, to, Bytes::copy_from_slice(&packet));
+        }
+    }
+    /// The server takes, decides and sends every one; the phones have not heard yet.
+    fn relay(&mut self) {
+        self.world.run_until(Instant(self.at.0 + BATCH));
+        self.at = Instant(self.at.0 + BATCH);
+    }
+    /// The phones hear; the time of the next batch comes.
+    fn clear(&mut self) {
+        self.at = Instant(self.at.0 + 100_000_000);
+        self.world.run_until(self.at);
+        assert_eq!(self.world.kernel.oracles.broken, []);
+    }
+}
 
 fn relay(c: &mut Criterion) {
-    let talk = |length: &str| {
-        let voices = match length {
-            "" => String::new(),
-            l => format!("  alice ~> bob PCMU {l}\n  bob ~> alice PCMU {l}\n"),
-        };
-        let text = CALL.replace("  +2s\n", &format!("{voices}  +61s\n")).replace("billed 2s", "");
-        Setting::new(parse("relay", &text).unwrap()).unwrap()
-    };
-    let (quiet, loud) = (talk(""), talk("60s"));
-    let cost = |setting: &Setting| {
+    let mut up = established();
+    let mut spent = 0;
+    let before_relayed = up.world.kernel.oracles.media.relayed;
+    for _ in 0..50 {
+        up.load();
         let before = cpu_ns();
-        for seed in 1..=40 {
-            let outcome = run(setting, &Options { seed, ..Options::default() });
-            assert_eq!(outcome.failure, None);
-        }
-        cpu_ns() - before
-    };
-    cost(&loud);
-    let spent = cost(&loud).saturating_sub(cost(&quiet));
-    let packets = 40 * 2 * PACKETS;
-    let ns = spent as f64 / packets as f64;
-    println!(
-        "relay step: {:.0} packets a second of CPU time ({ns:.0} ns each: phone, link, shard, link, \
-         phone, oracles)",
-        1e9 / ns
-    );
+        up.relay();
+        spent += cpu_ns() - before;
+        up.clear();
+    }
+    assert_eq!(up.world.kernel.oracles.media.relayed - before_relayed, 50 * BATCH);
+    let ns = spent as f64 / (50 * BATCH) as f64;
+    println!("relay step: {:.0} packets a second of CPU time ({ns:.0} ns each)", 1e9 / ns);
     let mut group = c.benchmark_group("world");
-    group.throughput(Throughput::Elements(2 * PACKETS));
-    group.sample_size(10);
-    group.bench_function("relayed minute", |b| {
-        b.iter(|| run(&loud, &Options { seed: 1, ..Options::default() }).hash);
+    group.throughput(Throughput::Elements(BATCH));
+    group.bench_function("relay step", |b| {
+        b.iter_custom(|rounds| {
+            (0..rounds)
+                .map(|_| {
+                    up.load();
+                    let before = cpu_ns();
+                    up.relay();
+                    let spent = cpu_ns() - before;
+                    up.clear();
+                    Duration::from_nanos(spent)
+                })
+                .sum()
+        });
     });
     group.finish();
 }

@@ -127,6 +127,11 @@ impl Kernel {
         self.push(at, None, Event::Timer { host });
     }
 
+    /// An event from outside the network, in the order of the calls.
+    pub(crate) fn put(&mut self, at: Instant, event: Event) {
+        self.push(at, Some(3 << 40), event);
+    }
+
     /// When the next event is due.
     pub fn next_at(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse(k)| k.at)

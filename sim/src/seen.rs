@@ -53,7 +53,7 @@ impl Seen {
         let head_end = find(text, b"\r\n\r\n").ok_or("no empty line after the headers")?;
         let head = text.get(..head_end).unwrap_or_default();
         let head = std::str::from_utf8(head).map_err(|_| "the head is not UTF-8")?;
-        let line_end = find(head.as_bytes(), b"\r\n").unwrap_or(head.len());
+        let line_end = line_end(head);
         let mut seen = Seen {
             bytes: bytes.clone(),
             status: 0,
@@ -94,7 +94,7 @@ impl Seen {
         let mut length = None;
         while at < head.len() {
             let rest = head.get(at..).unwrap_or_default();
-            let end = at + find(rest.as_bytes(), b"\r\n").unwrap_or(rest.len());
+            let end = at + line_end(rest);
             let line = head.get(at..end).unwrap_or_default();
             if !line.starts_with([' ', '\t']) {
                 let colon = line.find(':').ok_or("a header line has a colon")?;
@@ -232,7 +232,16 @@ impl Seen {
     }
 }
 
-/// Lines that end with CRLF, found by the line feed.
+/// Where the first line ends: at its CRLF, found by the line feed.
+fn line_end(text: &str) -> usize {
+    match memchr::memchr(b'\n', text.as_bytes()) {
+        Some(at) if text.as_bytes().get(at.wrapping_sub(1)) == Some(&b'\r') => at - 1,
+        Some(at) => at,
+        None => text.len(),
+    }
+}
+
+/// Lines that end with CRLF.
 struct Lines<'a>(&'a str);
 
 impl<'a> Iterator for Lines<'a> {

@@ -65,6 +65,8 @@ pub struct ServerHost {
     addresses: Vec<IpAddr>,
     node: Node,
     shard: Shard,
+    /// The Node's deadline, read once after each of its inputs.
+    node_due: Option<Instant>,
     /// Lent out while a packet is decided upon; never allocated twice.
     slot: Option<Box<Slot>>,
     pub disk: Disk,
@@ -92,6 +94,7 @@ impl ServerHost {
             addresses,
             node: Node::new(),
             shard: Shard::new(Entropy::new([0; 32])),
+            node_due: None,
             slot: None,
             disk: Disk::default(),
             conns: BTreeMap::new(),
@@ -144,6 +147,7 @@ impl ServerHost {
     /// The power fails: memory is gone, and what was on its way to the disk with it.
     pub fn lose_memory(&mut self) {
         self.node = Node::new();
+        self.node_due = None;
         self.shard = Shard::new(Entropy::new([0; 32]));
         self.conns.clear();
         self.streams.clear();
@@ -195,6 +199,7 @@ impl ServerHost {
                 Output::AdminReply(..) | Output::Stopped => {}
             }
         }
+        self.node_due = self.node.poll_timeout().map(|(at, _)| at);
     }
 
     fn event(&mut self, cx: &mut Cx<'_>, event: Event) {
@@ -447,7 +452,7 @@ impl Host for ServerHost {
 
     fn timeout(&mut self, cx: &mut Cx<'_>) {
         let now = cx.now();
-        if self.node.poll_timeout().is_some_and(|(at, _)| at <= now.mono) {
+        if self.node_due.is_some_and(|at| at <= now.mono) {
             self.node.handle_timeout(now);
             self.drain(cx);
         }
@@ -458,9 +463,8 @@ impl Host for ServerHost {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let node = self.node.poll_timeout().map(|(at, _)| at);
         let shard = self.shard.poll_timeout().map(|(at, _)| at);
-        node.into_iter().chain(shard).min()
+        self.node_due.into_iter().chain(shard).min()
     }
 
     fn freeze_thaw(&mut self) {

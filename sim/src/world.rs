@@ -6,9 +6,9 @@
 use crate::host::{Host, HostId, StreamId};
 use crate::kernel::{Cx, Event, Kernel};
 use crate::mix::{Draw, chance, mix};
-use bitspath_core::Instant;
+use bitspath_core::{Bytes, Instant};
 use std::any::Any;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Events of one run; a run that needs more is going in circles.
 pub const EVENTS_MAX: u64 = 5_000_000;
@@ -146,6 +146,13 @@ impl World {
                 Step::Done => {}
                 end => return end,
             }
+        }
+    }
+
+    /// A datagram at a host's door, as if it had come over a link: for benches and attackers.
+    pub fn inject(&mut self, at: Instant, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
+        if let Some(host) = self.kernel.network.truth(to) {
+            self.kernel.put(at, Event::Packet { host, from, to, bytes });
         }
     }
 

@@ -63,7 +63,7 @@ impl Runner<'_> {
                 return self.fail(format!("no rest after {}s: {why}", REST.as_secs()));
             }
             self.pass(wait)?;
-            wait = (wait * 2).min(Duration::from_secs(4));
+            wait = (wait * 2).min(Duration::from_secs(8));
         }
     }
 

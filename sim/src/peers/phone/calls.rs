@@ -421,6 +421,11 @@ impl Phone {
 }
 
 impl Call {
+    /// Where this phone sends from and listens on this call.
+    pub fn rtp(&self) -> SocketAddr {
+        self.rtp
+    }
+
     fn draft(
         &self,
         method: &str,
