@@ -69,7 +69,9 @@ impl Runner<'_> {
 
     fn unrest(&self, phones: &[HostId]) -> Option<String> {
         let pending = phones.iter().find_map(|id| self.world.host::<Phone>(*id)?.pending());
-        if pending.is_some() {
+        // After a hostile middlebox both phones may have lost a call that the server still has: it
+        // ends by silence or by age, hours later. Only safety is judged then.
+        if pending.is_some() || self.world.kernel.oracles.mangled {
             return pending;
         }
         let audit = self.world.host::<ServerHost>(self.cast.server)?.audit();
