@@ -122,6 +122,10 @@ impl Oracles {
 
     /// A call record was written.
     pub fn cdr(&mut self, now: Instant, row: &CdrRow) {
+        // A branch changed on the way makes two attempts of one Call-ID.
+        if self.mangled {
+            return;
+        }
         let mut say = |oracle, what| self.broken.push(Broken { at: now, oracle, what });
         self.attempts.record(row, &mut say);
     }
