@@ -1,6 +1,7 @@
 //! baresip as a headless softphone: a tone for a microphone, a WAV file for an ear, and control
 //! by JSON in netstrings over TCP (module ctrl_tcp).
 use crate::clock::wait_for;
+use crate::pbx::HOST;
 use crate::tone;
 use serde_json::{Value, json};
 use std::fs;
@@ -22,8 +23,10 @@ pub struct Baresip {
 pub struct Account<'a> {
     pub number: &'a str,
     pub password: &'a str,
-    /// The loopback address that this phone lives on.
-    pub ip: &'a str,
+    /// Its SIP port on 127.0.0.1; control is ten above, RTP the hundred from 100 above. (baresip
+    /// sends RTP from the address that the route gives, whatever its own SDP says, so every
+    /// phone lives on the one address of the loopback's routes.)
+    pub port: u16,
     /// What it says, in Hz.
     pub hz: f64,
     pub auto_answer: bool,
@@ -33,10 +36,10 @@ pub struct Account<'a> {
 impl Baresip {
     /// Starts a phone that registers at `host:port`; its files lie under `base`.
     pub fn start(base: &std::path::Path, a: &Account<'_>, server: &str) -> Result<Self, String> {
-        let dir = base.join(format!("baresip-{}", a.ip));
+        let dir = base.join(format!("baresip-{}", a.port));
         fs::create_dir_all(dir.join("rec")).map_err(|e| e.to_string())?;
         tone::write_wav(&dir.join("say.wav"), a.hz, 60).map_err(|e| e.to_string())?;
-        fs::write(dir.join("config"), config(&dir, a.ip)).map_err(|e| e.to_string())?;
+        fs::write(dir.join("config"), config(&dir, a.port)).map_err(|e| e.to_string())?;
         fs::write(dir.join("contacts"), "").map_err(|e| e.to_string())?;
         let mode = if a.auto_answer { "auto" } else { "manual" };
         let account = format!(
@@ -55,9 +58,9 @@ impl Baresip {
             .stderr(err)
             .spawn()
             .map_err(|e| format!("baresip: {e}"))?;
-        let connect = || TcpStream::connect((a.ip, 4444)).ok();
+        let connect = || TcpStream::connect((HOST, a.port + 10)).ok();
         let Some(control) = wait_for(Duration::from_secs(5), connect) else {
-            return Err(format!("baresip's control port on {} does not open", a.ip));
+            return Err(format!("baresip's control port {} does not open", a.port + 10));
         };
         control.set_nonblocking(true).map_err(|e| e.to_string())?;
         Ok(Baresip { child, dir, control, unread: Vec::new(), events: Vec::new() })
@@ -69,6 +72,14 @@ impl Baresip {
         let text = json!({ "command": command, "params": params, "token": "t" }).to_string();
         let net = format!("{}:{text},", text.len());
         self.control.write_all(net.as_bytes()).map_err(|e| format!("{line}: {e}"))
+    }
+
+    /// Waits until the phone's log has this text: what happens before its control port opens
+    /// is in no event.
+    pub fn logged(&self, text: &str, patience: Duration) -> Result<(), String> {
+        let there = || self.log().contains(text).then_some(());
+        wait_for(patience, there)
+            .ok_or_else(|| format!("baresip {}: no '{text}'; log:\n{}", self.name(), self.log()))
     }
 
     /// Waits for an event of this type; events before it are consumed.
@@ -134,13 +145,15 @@ impl Drop for Baresip {
     }
 }
 
-fn config(dir: &std::path::Path, ip: &str) -> String {
+fn config(dir: &std::path::Path, port: u16) -> String {
     let dir = dir.display();
     let modules = find_modules();
+    let (control, first, last) = (port + 10, port + 100, port + 198);
     format!(
-        "poll_method epoll\nsip_listen {ip}:5060\nnet_interface {ip}\nrtp_ports 50000-50100\n\
+        "poll_method epoll\nsip_listen {HOST}:{port}\nnet_interface {HOST}\n\
+         rtp_ports {first}-{last}\n\
          audio_player aufile,{dir}/play.wav\naudio_source aufile,{dir}/say.wav\n\
-         audio_alert aufile,{dir}/alert.wav\nctrl_tcp_listen {ip}:4444\n\
+         audio_alert aufile,{dir}/alert.wav\nctrl_tcp_listen {HOST}:{control}\n\
          module_path {modules}\nmodule g711.so\nmodule aufile.so\n\
          module sndfile.so\nmodule_app account.so\nmodule_app contact.so\nmodule_app menu.so\n\
          module_app ctrl_tcp.so\nsnd_path {dir}/rec\n"

@@ -1,6 +1,6 @@
 //! The real `bitspath up` in a data directory of its own, on loopback, with the ports moved away
 //! from any other server. Stopped and removed on drop.
-use crate::clock::wait_for;
+use crate::clock::{pause, wait_for};
 use serde_json::Value;
 use std::fs;
 use std::io::{Read, Write};
@@ -10,6 +10,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 pub const HOST: &str = "127.0.0.1";
+
+/// SIP; RTP lies from 100 above to 10,099 above, below the ports that the kernel gives away.
+const PORT: u16 = 15_060;
 
 pub struct Pbx {
     child: Option<Child>,
@@ -25,10 +28,10 @@ pub fn binary(name: &str) -> PathBuf {
 
 impl Pbx {
     /// Starts the server and waits for its `ready`; `more` are further arguments.
-    pub fn start(name: &str, port: u16, more: &[&str]) -> Result<Pbx, String> {
+    pub fn start(name: &str, more: &[&str]) -> Result<Pbx, String> {
         let dir = std::env::temp_dir().join(format!("testbed-{}-{name}", std::process::id()));
         fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
-        let mut pbx = Pbx { child: None, dir, port };
+        let mut pbx = Pbx { child: None, dir, port: PORT };
         pbx.spawn(more)?;
         Ok(pbx)
     }
@@ -144,8 +147,22 @@ impl Pbx {
         Err(format!("replay: {}: {text}{}", out.status, String::from_utf8_lossy(&out.stderr)))
     }
 
-    pub fn pid(&self) -> Option<u32> {
-        self.child.as_ref().map(Child::id)
+    /// Changes the configuration that `up` wrote, and asks the running server to read it again.
+    pub fn reconfigure(&self, from: &str, to: &str) -> Result<(), String> {
+        let file = self.data().join("bitspath.toml");
+        let text = fs::read_to_string(&file).map_err(|e| e.to_string())?;
+        if !text.contains(from) {
+            return Err(format!(
+                "'{from}' is not in {}:
+{text}",
+                file.display()
+            ));
+        }
+        fs::write(&file, text.replace(from, to)).map_err(|e| e.to_string())?;
+        let pid = self.child.as_ref().map(Child::id).ok_or("not running")?;
+        signal(pid, "HUP");
+        pause(Duration::from_millis(500));
+        Ok(())
     }
 
     pub fn log(&self) -> String {
@@ -180,9 +197,13 @@ impl Drop for Pbx {
     }
 }
 
-/// SIGTERM by the system's own tool, which spares this crate a libc binding.
 pub fn terminate(pid: u32) {
-    let _ = Command::new("kill").arg(pid.to_string()).status();
+    signal(pid, "TERM");
+}
+
+/// By the system's own tool, which spares this crate a libc binding.
+fn signal(pid: u32, name: &str) {
+    let _ = Command::new("kill").args(["-s", name, &pid.to_string()]).status();
 }
 
 fn http_get(port: u16, path: &str) -> Result<String, String> {

@@ -6,7 +6,7 @@
 //!   tenant without authentication ─────────────────────────────────▶ From user, unproven
 //!   no credentials ─ INVITE to a service from a guest network ──────▶ "guest"
 //!                  └ else ─▶ 401, one challenge per algorithm of the tenant
-//!   credentials ─ stale ─▶ 401 stale=true      wrong, or user unknown ─▶ 401, the same for both
+//!   credentials ─ stale ─▶ 401 stale=true      wrong, or user unknown ─▶ 403, the same for both
 //!               └ right ─ user is To (REGISTER) or From (the rest) ─▶ admitted    else 403
 //! ```
 use crate::counters::Count;
@@ -66,10 +66,10 @@ impl Live {
             }
             Verdict::NoCredentials => self.challenge(now, request, Count::AuthChallenged),
             Verdict::Stale => self.challenge(now, request, Count::AuthStale),
-            Verdict::Wrong => {
+            Verdict::Wrong { nonce_good } => {
                 let (tenant, user) = (tenant.name.clone(), claimed(request));
                 self.event(Event::AuthFailed { tenant, user, peer: request.flow.peer });
-                self.challenge(now, request, Count::AuthWrong)
+                self.wrong(now, request, nonce_good)
             }
             Verdict::Malformed => {
                 self.respond(now, request.txn, OutResponse::new(Status(400)));
@@ -95,6 +95,17 @@ impl Live {
                 None
             }
         }
+    }
+
+    //= RFC 3261 §21.4.4
+    /// A wrong digest over a good nonce: to ask again would not help, and some phones answer
+    /// every 401 at once with the same wrong password (baresip 1.0: fifteen times).
+    fn wrong(&mut self, now: Now, request: &Request, nonce_good: bool) -> Option<Admitted> {
+        if !nonce_good {
+            return self.challenge(now, request, Count::AuthWrong);
+        }
+        self.refuse(now, request.txn, *Refusal::new(Count::AuthWrong, Status(403)));
+        None
     }
 
     //= RFC 3261 §22.1

@@ -12,16 +12,16 @@ const UAC: &str = "127.0.0.41";
 const UAS: &str = "127.0.0.42";
 
 pub fn short() -> Result<(), String> {
-    load("load-short", 28_060, 50, 100, 10)
+    load("load-short", 50, 100, 10)
 }
 
 /// 300 calls a second, held 1 s, for 30 s; 50 of them with audio both ways.
 pub fn long() -> Result<(), String> {
-    load("load-long", 40_000, 300, 9_000, 50)
+    load("load-long", 300, 9_000, 50)
 }
 
-fn load(name: &str, base: u16, rate: u32, calls: u32, talking: u32) -> Result<(), String> {
-    let mut pbx = Pbx::start(name, base, &[])?;
+fn load(name: &str, rate: u32, calls: u32, talking: u32) -> Result<(), String> {
+    let mut pbx = Pbx::start(name, &[])?;
     register(&pbx, "1002", UAS)?;
     tone::write_wav(&pbx.dir.join("say.wav"), 440.0, 10).map_err(|e| e.to_string())?;
     let (total, rate) = ((calls + talking).to_string(), rate.to_string());

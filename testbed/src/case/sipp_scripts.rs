@@ -32,8 +32,8 @@ pub fn register(pbx: &Pbx, number: &str, ip: &str) -> Result<(), String> {
 }
 
 /// 1001 calls 1002, who answers by `uas`; sipp's UAC script `uac` says what the caller must see.
-fn call(name: &str, base: u16, uas: &str, uac: &str, cause: &str) -> Result<(), String> {
-    let mut pbx = Pbx::start(name, base, &[])?;
+fn call(name: &str, uas: &str, uac: &str, cause: &str) -> Result<(), String> {
+    let mut pbx = Pbx::start(name, &[])?;
     register(&pbx, "1002", UAS)?;
     let callee = Run {
         name: "uas",
@@ -64,19 +64,19 @@ fn call(name: &str, base: u16, uas: &str, uac: &str, cause: &str) -> Result<(), 
 }
 
 pub fn busy() -> Result<(), String> {
-    call("busy", 25_060, "uas-busy.xml", "uac-486.xml", "busy")
+    call("busy", "uas-busy.xml", "uac-486.xml", "busy")
 }
 
 pub fn decline() -> Result<(), String> {
-    call("decline", 26_060, "uas-decline.xml", "uac-603.xml", "declined")
+    call("decline", "uas-decline.xml", "uac-603.xml", "declined")
 }
 
 pub fn no_answer() -> Result<(), String> {
-    call("no-answer", 27_060, "uas-rings.xml", "uac-480.xml", "no-answer")
+    call("no-answer", "uas-rings.xml", "uac-480.xml", "no-answer")
 }
 
 pub fn options() -> Result<(), String> {
-    let mut pbx = Pbx::start("options", 28_060, &[])?;
+    let mut pbx = Pbx::start("options", &[])?;
     let run = Run {
         name: "options",
         scenario: Scenario::File("options.xml"),
@@ -91,7 +91,7 @@ pub fn options() -> Result<(), String> {
 }
 
 pub fn sipsak_options() -> Result<(), String> {
-    let mut pbx = Pbx::start("sipsak", 28_060, &[])?;
+    let mut pbx = Pbx::start("sipsak", &[])?;
     let out = Command::new("sipsak")
         .args(["-v", "-s", &format!("sip:{HOST}:{}", pbx.port)])
         .output()
@@ -102,7 +102,7 @@ pub fn sipsak_options() -> Result<(), String> {
 
 /// `sipp -sn uac -s 600`, which knows no digest, from an admitted network.
 pub fn guest_calls_echo() -> Result<(), String> {
-    let mut pbx = Pbx::start("guest", 25_060, &["--guest", "127.0.0.41/32"])?;
+    let mut pbx = Pbx::start("guest", &["--guest", "127.0.0.41/32"])?;
     guest(&pbx, &["-s", "600", "-m", "5", "-r", "10", "-d", "300"])?.finish(PATIENCE)?;
     pbx.at_rest(Duration::from_secs(45))?;
     pbx.stop()
@@ -110,11 +110,11 @@ pub fn guest_calls_echo() -> Result<(), String> {
 
 /// Guests are off by default, and an admitted guest reaches the two test numbers only.
 pub fn stranger_is_refused() -> Result<(), String> {
-    let mut pbx = Pbx::start("stranger", 26_060, &[])?;
+    let mut pbx = Pbx::start("stranger", &[])?;
     let refused = guest(&pbx, &["-s", "600", "-m", "1"])?.finish(PATIENCE);
     require(refused.is_err(), || "a stranger called 600".into())?;
     pbx.stop()?;
-    let mut pbx = Pbx::start("guest2", 27_060, &["--guest", "127.0.0.41/32"])?;
+    let mut pbx = Pbx::start("guest2", &["--guest", "127.0.0.41/32"])?;
     let refused = guest(&pbx, &["-s", "1001", "-m", "1"])?.finish(PATIENCE);
     require(refused.is_err(), || "a guest called 1001".into())?;
     pbx.stop()

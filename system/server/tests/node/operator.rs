@@ -39,7 +39,7 @@ fn a_new_configuration_counts_at_once_and_registrations_keep_their_tenant() {
     );
     let mut old = alice();
     old.call_id.push('2');
-    assert_eq!(status(&[old.register(&mut w, "")]), 401);
+    assert_eq!(status(&[old.register(&mut w, "")]), 403);
     let page = w.node.query(w.now, &Query::Bindings { after: None }, 10);
     let [Row::Binding { tenant, user, .. }] = &page.rows[..] else { panic!("{page:?}") };
     assert_eq!((tenant.as_str(), user.as_str()), ("alpha", "1001"));

@@ -73,7 +73,7 @@ impl Nonces {
     /// or when the count was used before or is too far behind. Call only after a right digest.
     pub(super) fn spend(&mut self, now: UnixTime, realm: &str, nonce: &str, nc: u32) -> bool {
         let Some(minted) = self.minted(realm, nonce) else { return false };
-        if self.is_dead(now, minted) || self.floor.is_some_and(|floor| minted <= floor) {
+        if !self.is_good(now, realm, nonce) {
             return false;
         }
         self.sweep(now);
@@ -90,6 +90,12 @@ impl Nonces {
         }
         self.windows.insert(minted, Window { highest: nc, seen: 1 });
         true
+    }
+
+    /// Whether a right digest over this nonce, with a fresh count, would be accepted now.
+    pub(super) fn is_good(&self, now: UnixTime, realm: &str, nonce: &str) -> bool {
+        let alive = |m: Minted| !self.is_dead(now, m) && self.floor.is_none_or(|f| m > f);
+        self.minted(realm, nonce).is_some_and(alive)
     }
 
     /// When it was minted, if we did and for this realm.

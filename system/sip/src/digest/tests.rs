@@ -122,10 +122,13 @@ fn only_a_right_digest_learns_that_its_nonce_is_stale() {
     let c = challenge(REALM, &n.mint(NOON, REALM), Algorithm::Md5, false);
     let late = after(NONCE_LIFE.as_secs() + 1);
     assert_eq!(judge(&mut n, late, &login(&c, "secret", 1)), Verdict::Stale);
-    assert_eq!(judge(&mut n, late, &login(&c, "guess", 1)), Verdict::Wrong);
+    assert_eq!(judge(&mut n, late, &login(&c, "guess", 1)), Verdict::Wrong { nonce_good: false });
     let foreign = challenge(REALM, "not-of-this-house", Algorithm::Md5, false);
     assert_eq!(judge(&mut n, NOON, &login(&foreign, "secret", 1)), Verdict::Stale);
-    assert_eq!(judge(&mut n, NOON, &login(&foreign, "guess", 1)), Verdict::Wrong);
+    assert_eq!(
+        judge(&mut n, NOON, &login(&foreign, "guess", 1)),
+        Verdict::Wrong { nonce_good: false }
+    );
     let other_realm = n.mint(NOON, "other.test");
     let moved = challenge(REALM, &other_realm, Algorithm::Md5, false);
     assert_eq!(judge(&mut n, NOON, &login(&moved, "secret", 1)), Verdict::Stale);
@@ -136,7 +139,7 @@ fn an_unknown_user_looks_like_a_wrong_password_and_leaves_the_nonce_unspent() {
     let mut n = nonces();
     let c = challenge(REALM, &n.mint(NOON, REALM), Algorithm::Md5, false);
     let ghost = answer(&c, "ghost", "secret", "REGISTER", URI, 1, "x").expect("answered");
-    assert_eq!(judge(&mut n, NOON, &ghost), Verdict::Wrong);
+    assert!(matches!(judge(&mut n, NOON, &ghost), Verdict::Wrong { nonce_good: true }));
     // Not even who knows the digest that stands in for nobody.
     let nobody = "0".repeat(32);
     let ha2 = Algorithm::Md5.hash(&["REGISTER", URI]);
@@ -146,7 +149,7 @@ fn an_unknown_user_looks_like_a_wrong_password_and_leaves_the_nonce_unspent() {
         r#"Digest username="ghost", realm="{REALM}", nonce="{nonce}", uri="{URI}",
         response="{forged}""#
     );
-    assert_eq!(judge(&mut n, NOON, &text), Verdict::Wrong);
+    assert_eq!(judge(&mut n, NOON, &text), Verdict::Wrong { nonce_good: true });
     assert!(n.is_empty());
     assert_eq!(judge(&mut n, NOON, &login(&c, "secret", 1)), ok());
 }

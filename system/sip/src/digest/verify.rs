@@ -19,8 +19,9 @@ pub enum Verdict {
     /// A right digest over a nonce that is no longer (or not yet again) worth anything: challenge
     /// with `stale=true`.
     Stale,
-    /// A wrong digest, or no such user; the two cannot be told apart. Challenge.
-    Wrong,
+    /// A wrong digest, or no such user; the two cannot be told apart. 403 when the nonce is
+    /// still good (asking again would not help), else a challenge.
+    Wrong { nonce_good: bool },
     /// 400.
     Malformed,
 }
@@ -118,7 +119,7 @@ impl<'a> Presented<'a> {
         let right = self.algorithm.response(known.unwrap_or(nobody), &proof);
         let given = self.response.to_ascii_lowercase();
         if !(same(right.as_bytes(), given.as_bytes()) & known.is_some()) {
-            return Verdict::Wrong;
+            return Verdict::Wrong { nonce_good: nonces.is_good(now, realm, &self.nonce) };
         }
         // A client without qop has no counts: its nonce is good for one request.
         let count = counted.map_or(1, |c| c.count);
