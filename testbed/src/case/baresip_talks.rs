@@ -127,7 +127,6 @@ pub fn caller_gives_up() -> Result<(), String> {
     pause(Duration::from_millis(500));
     alice.command("hangup")?;
     bob.wait("CALL_CLOSED", PATIENCE)?;
-    pbx.at_rest(Duration::from_secs(45))?;
     let cdrs = pbx.cdrs()?;
     require(cdrs.len() == 1 && cdrs[0]["cause"] == "cancelled", || format!("{cdrs:?}"))?;
     pbx.stop()

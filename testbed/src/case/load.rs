@@ -32,7 +32,7 @@ fn load(name: &str, rate: u32, calls: u32, talking: u32) -> Result<(), String> {
         port: 5080,
         server_port: pbx.port,
         csv: None,
-        more: &["-m", &total, "-rtp_echo", "-min_rtp_port", "20000", "-max_rtp_port", "20100"],
+        more: &["-m", &total, "-rtp_echo", "-mp", "14000"],
     };
     let callee = Sipp::start(&pbx.dir, &callee)?;
     pause(Duration::from_millis(500));
