@@ -1,6 +1,7 @@
 //! The media of one call: two ports of ours, one towards each side, linked to each other (rule 7).
 //! Owns: which port is leased, which stream is open, what it was told last.
-//! Does not know: packets, SDP. Invariant: a leased port is freed exactly once, in [`Anchor::close`].
+//! Does not know: packets, SDP.
+//! Invariant: a leased port is freed exactly once, in [`Anchor::close`].
 //!
 //! ```text
 //!   Free ─lease▶ Leased ─first SDP of the peer▶ Open ─hang-up▶ Closing ─Closed(stats)▶ Closed

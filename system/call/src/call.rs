@@ -1,5 +1,6 @@
 //! One call as a value: its state and the step that every input takes.
-//! Owns: the legs, the anchor of its media, the record. Does not know: tables, sockets, other calls.
+//! Owns: the legs, the anchor of its media, the record.
+//! Does not know: tables, sockets, other calls.
 //!
 //! ```text
 //!   New ─Start▶ Setup ─answer▶ Up ─end▶ Ending ─at rest▶ Gone       (the figure is in b2bua)

@@ -1,6 +1,7 @@
 //! What a step asks for. Applying an effect is total: whatever cannot be done comes back to the
-//! call as an input (`Failed`), never as an error. What an effect makes the call own (a transaction,
-//! a dialog key, a timer, a port, a stream, an open record) the Node writes into the ledger.
+//! call as an input (`Failed`), never as an error. What an effect makes the call own (a
+//! transaction, a dialog key, a timer, a port, a stream, an open record) the Node writes into the
+//! ledger.
 use alloc::string::String;
 use bitspath_core::Instant;
 use bitspath_core::store::CdrRow;

@@ -1,4 +1,5 @@
-//! What a step may look at, and what a call is born with. Read-only: the Node's tables stay outside.
+//! What a step may look at, and what a call is born with.
+//! Read-only: the Node's tables stay outside.
 use alloc::string::String;
 use alloc::vec::Vec;
 use bitspath_core::store::CdrId;

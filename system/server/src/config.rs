@@ -3,7 +3,7 @@
 //! Missing: TLS and WebSocket listeners, trunks (their issues bring them).
 //!
 //! ```toml
-//! [listen]                         # an address, or { address, external_address, local_nets, tenant }
+//! [listen]                 # an address, or { address, external_address, local_nets, tenant }
 //! udp = ["0.0.0.0:5060"]
 //! tcp = ["0.0.0.0:5060"]
 //! external_address = "203.0.113.5" # 1:1 NAT: told to peers outside local_nets

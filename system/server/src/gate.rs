@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   syntax (endpoint) ▶ hops 483 ▶ merged 482 ▶ tenant, 401, 403 ▶ method 501/405/489
-//!                                          ▶ Require 420 ▶ body 415 ▶ Accept 406 ▶ the method's own
+//!                     ▶ Require 420 ▶ body 415 ▶ Accept 406 ▶ the method's own
 //! ```
 use crate::counters::Count;
 use bitspath_sip::wire::{Message, OutResponse};

@@ -10,10 +10,11 @@
 //!                          └─ records ─▶ store        reads: query pages     ─▶ Output
 //! ```
 //! Map: [`io`] what comes in and goes out · [`config`] the TOML text · [`node`] the verbs · `live`
-//! the parts and their order · `dispatch` what becomes of a request · `gate` checks of any request ·
-//! `auth` digest policy · `identity` tenants of connections · `registration` · [`calls`] the boundary
-//! around each call · [`ledger`] what a call owns · [`records`] what is written down · [`advertise`]
-//! our own addresses · `operator`, `drain` · [`query`], `reads` · [`counters`], `metrics`.
+//! the parts and their order · `dispatch` what becomes of a request · `gate` checks of any request
+//! · `auth` digest policy · `identity` tenants of connections · `registration` · [`calls`] the
+//! boundary around each call · [`ledger`] what a call owns · [`records`] what is written down ·
+//! [`advertise`] our own addresses · `operator`, `drain` · [`query`], `reads` · [`counters`],
+//! `metrics`.
 #![forbid(unsafe_code)]
 
 pub mod advertise;

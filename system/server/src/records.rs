@@ -1,7 +1,9 @@
 //! What is written down, behind the call path — rule 9 of the house. Every request has a number
-//! that is never used twice, a deadline and a reason; keys are the Node's, so repeating is harmless.
+//! that is never used twice, a deadline and a reason; keys are the Node's, so repeating is
+//! harmless.
 //! Owns: numbering, credits, deadlines, counts of what failed. Does not know: engines.
-//! Brim: [`STORE_PENDING_MAX`] unanswered requests; what comes then is not sent and counted as lost.
+//! Brim: [`STORE_PENDING_MAX`] unanswered requests; what comes then is not sent and counted as
+//! lost.
 //!
 //! ```text
 //!   write ─▶ pending ─Done▶ forgotten        pending ─Full, Failed, 30 s▶ failed, counted

@@ -50,6 +50,26 @@ fn hex_is_read_with_any_spacing_and_refused_when_it_is_not_hex() {
     assert_eq!(unhex(b"zz"), None);
 }
 
+//= RFC 8489 §5 type=test
+#[test]
+fn the_class_of_stun_stands_between_the_bits_of_its_method() {
+    for (kind, line) in [
+        (0x0001_u16, "method=1 request"),
+        (0x0011, "method=1 indication"),
+        (0x0101, "method=1 success"),
+        (0x0111, "method=1 error"),
+        (0x3EEF, "method=4095 request"),
+        (0x0020, "method=16 request"),
+        (0x0200, "method=128 request"),
+    ] {
+        let mut bytes = kind.to_be_bytes().to_vec();
+        bytes.extend_from_slice(&[0, 0, 0x21, 0x12, 0xA4, 0x42]);
+        bytes.extend_from_slice(&[7; 12]);
+        let golden = decode(Layer::Stun, &bytes).golden();
+        assert!(golden.starts_with(&format!("STUN {line} id=0707")), "{kind:#06x}: {golden}");
+    }
+}
+
 #[test]
 fn stun_is_decoded_or_blamed_at_its_offset() {
     let mut bytes = vec![0, 1, 0, 4, 0x21, 0x12, 0xA4, 0x42];

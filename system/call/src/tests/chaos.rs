@@ -112,7 +112,11 @@ fn play(rig: &mut Rig, txns: &mut Vec<TxnId>, op: Op) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 1500,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
     #[test]
     fn whatever_the_order_everything_is_given_back_once(
         kind in 0u8..6,

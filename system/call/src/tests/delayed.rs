@@ -67,6 +67,7 @@ fn the_callee_hangs_up_before_the_answer_and_still_gets_its_ack() {
     rig.assert_at_rest();
 }
 
+//= RFC 3261 §13.2.1 type=test
 #[test]
 fn a_service_offers_by_itself() {
     let mut rig = Rig::new(Route::Service(Service::Tone));

@@ -59,6 +59,7 @@ fn the_callee_may_change_the_session_too_and_without_an_offer() {
     assert_eq!(rig.call.state(), State::Up);
 }
 
+//= RFC 3261 §14.2 type=test
 #[test]
 fn glare_is_491_and_a_second_invite_500_with_a_time() {
     let (mut rig, _) = Rig::up(1);
@@ -71,6 +72,7 @@ fn glare_is_491_and_a_second_invite_500_with_a_time() {
     assert_eq!(rig.statuses(first), [200]);
 }
 
+//= RFC 3261 §14.1 type=test
 #[test]
 fn a_refused_change_leaves_the_session_as_it_was() {
     for (said, heard) in [(488, 488), (491, 491), (500, 500), (401, 403), (415, 488)] {
@@ -83,6 +85,7 @@ fn a_refused_change_leaves_the_session_as_it_was() {
     }
 }
 
+//= RFC 3261 §14.1 type=test
 #[test]
 fn a_peer_that_lost_the_dialog_ends_the_call() {
     let (mut rig, _) = Rig::up(1);
@@ -105,6 +108,39 @@ fn a_peer_that_lost_the_dialog_ends_the_call() {
     assert_eq!(rig.cause(), CdrCause::Timeout);
 }
 
+//= RFC 3261 §12.2.1.2 type=test
+#[test]
+fn the_2xx_to_a_change_moves_where_the_next_request_goes() {
+    let (mut rig, _) = Rig::up(1);
+    rig.request(ALICE, "INVITE", Some(HOLD)).expect("a dialog");
+    let n = rig.asked.len() - 1;
+    assert_eq!(rig.asked[n].out.uri, "sip:bob1@10.0.0.12");
+    rig.reply_to(n, 200, "moved", Some(HELD));
+    rig.ack(ALICE, None);
+    rig.request(ALICE, "BYE", None).expect("a dialog");
+    let bye = rig.asked.last().expect("a BYE");
+    assert_eq!((bye.out.method, &*bye.out.uri), (Method::Bye, "sip:moved@10.0.0.12"));
+}
+
+//= RFC 3261 §15.1.1 type=test
+#[test]
+fn a_leg_is_down_whatever_is_said_to_its_bye() {
+    for answer in [Some(200), Some(408), Some(481), Some(503), None] {
+        let (mut rig, _) = Rig::up(1);
+        rig.request(ALICE, "BYE", None).expect("a dialog");
+        assert!(rig.wills.is_empty(), "the session ended when the BYE was sent");
+        let n = rig.asked.len() - 1;
+        match answer {
+            Some(status) => rig.reply_to(n, status, "any", None),
+            None => rig.failed(n, Failure::Timeout),
+        }
+        rig.closed(0, 1);
+        rig.closed(1, 1);
+        rig.assert_at_rest();
+        assert_eq!(rig.asked.len(), n + 1, "and nothing more is asked: {answer:?}");
+    }
+}
+
 #[test]
 fn a_cancelled_change_is_487_and_the_late_2xx_is_acknowledged() {
     let (mut rig, _) = Rig::up(1);
@@ -117,6 +153,7 @@ fn a_cancelled_change_is_487_and_the_late_2xx_is_acknowledged() {
     assert_eq!((rig.acks.len(), rig.call.state()), (acks + 1, State::Up));
 }
 
+//= RFC 3261 §15.1.2 type=test
 #[test]
 fn bye_during_a_change_answers_everything() {
     for who in [ALICE, BOB] {
@@ -132,6 +169,7 @@ fn bye_during_a_change_answers_everything() {
     }
 }
 
+//= RFC 3261 §8.2.1 type=test
 #[test]
 fn only_what_works_is_allowed_inside_a_dialog() {
     let (mut rig, _) = Rig::up(1);

@@ -13,6 +13,7 @@ use bitspath_sip::{Method, Status};
 
 const BOB: LegId = LegId(1);
 
+//= RFC 3261 §16.6 type=test
 #[test]
 fn nothing_of_the_callers_leg_crosses_but_names_numbers_and_the_session() {
     let mut rig = Rig::new(ring(1));
@@ -190,6 +191,7 @@ fn the_first_of_several_phones_wins_and_the_rest_are_cancelled() {
     rig.assert_at_rest();
 }
 
+//= RFC 3261 §16.7 type=test
 #[test]
 fn of_several_refusals_the_caller_hears_the_best() {
     let mut rig = Rig::new(ring(3));
@@ -275,6 +277,7 @@ fn a_2xx_is_repeated_until_its_ack_and_given_up_with_bye() {
     rig.assert_at_rest();
 }
 
+//= RFC 3261 §15 type=test
 #[test]
 fn no_bye_goes_to_a_caller_whose_ack_is_on_its_way() {
     let mut rig = Rig::new(ring(1));

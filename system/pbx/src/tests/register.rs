@@ -3,6 +3,7 @@ use super::*;
 use crate::What;
 
 //= RFC 3261 §10.3 type=test
+//= RFC 3261 §19.1.1 type=test
 #[test]
 fn contacts_come_back_verbatim_with_the_seconds_that_are_left() {
     let mut r = registrar();

@@ -32,6 +32,7 @@ fn code(msg: &Message) -> u16 {
     status(std::slice::from_ref(msg))
 }
 
+//= RFC 3261 §11.2 type=test
 #[test]
 fn options_to_the_server_tells_what_works_and_names_no_user() {
     let ok = ask("OPTIONS", "sip:192.0.2.1", "Accept: application/sdp\r\n", "");
@@ -56,6 +57,7 @@ fn options_to_the_server_is_never_challenged_but_to_a_user_it_is() {
     }
 }
 
+//= RFC 3261 §11.2 type=test
 #[test]
 fn options_to_a_user_gets_what_a_call_would() {
     assert_eq!(code(&ask("OPTIONS", "sip:600@example.com", "", "")), 200);
@@ -63,6 +65,7 @@ fn options_to_a_user_gets_what_a_call_would() {
     assert_eq!(code(&ask("OPTIONS", "sip:1001@example.com", "", "")), 480);
 }
 
+//= RFC 6665 §4.2.1.1 type=test
 #[test]
 fn methods_that_do_not_work_are_refused_by_name() {
     let subscribe = ask("SUBSCRIBE", "sip:600@example.com", "Event: presence\r\n", "");
@@ -78,6 +81,7 @@ fn methods_that_do_not_work_are_refused_by_name() {
     assert!(answer.has(HeaderName::Allow));
 }
 
+//= RFC 3261 §8.2.2.3 type=test
 #[test]
 fn a_required_extension_that_we_lack_is_named() {
     let answer = ask("INVITE", "sip:600@example.com", "Require: 100rel, timer\r\n", SDP);
@@ -87,6 +91,8 @@ fn a_required_extension_that_we_lack_is_named() {
     assert_eq!(code(&answer), 420);
 }
 
+//= RFC 3261 §8.2.3 type=test
+//= RFC 3261 §20.1 type=test
 #[test]
 fn a_body_of_another_kind_is_refused_with_what_we_read() {
     let answer = ask("INVITE", "sip:600@example.com", "Content-Type: text/plain\r\n", "hello");
@@ -112,6 +118,7 @@ fn a_request_within_no_dialog_gets_481_unchallenged() {
     assert_eq!(status(&w.send(p.addr, &text)), 401, "out of a dialog it is like all else");
 }
 
+//= RFC 3261 §16.3 type=test
 #[test]
 fn no_hops_left_is_483_but_not_for_what_ends_here() {
     let zero = |method: &str, uri: &str| {

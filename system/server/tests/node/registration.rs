@@ -17,6 +17,7 @@ fn alice() -> Phone {
     Phone::new("1001", "a-one", "alpha.example", "10.0.0.11:5060")
 }
 
+//= RFC 3261 §22.1 type=test
 #[test]
 fn the_first_challenge_is_one_header_that_every_phone_reads() {
     let mut w = World::new(TWO);

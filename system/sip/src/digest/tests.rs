@@ -45,6 +45,8 @@ fn response(text: &str) -> String {
 
 //= RFC 2617 §3.5 type=test
 //= RFC 7616 §3.9.1 type=test
+//= RFC 7616 §3.4.1 type=test
+//= RFC 7616 §3.4.2 type=test
 #[test]
 fn the_examples_of_the_standards_come_out() {
     let asked = r#"Digest realm="testrealm@host.com", qop="auth,auth-int",
@@ -152,6 +154,21 @@ fn an_unknown_user_looks_like_a_wrong_password_and_leaves_the_nonce_unspent() {
     assert_eq!(judge(&mut n, NOON, &text), Verdict::Wrong { nonce_good: true });
     assert!(n.is_empty());
     assert_eq!(judge(&mut n, NOON, &login(&c, "secret", 1)), ok());
+}
+
+//= RFC 7616 §3.4 type=test
+#[test]
+fn credentials_that_name_no_algorithm_are_md5() {
+    let mut n = nonces();
+    let mut of = |algorithm: Algorithm| {
+        let c = challenge(REALM, &n.mint(NOON, REALM), algorithm, false);
+        let text = login(&c, "secret", 1);
+        let bare = text.replace(&format!(", algorithm={algorithm}"), "");
+        assert_ne!(bare, text);
+        judge(&mut n, NOON, &bare)
+    };
+    assert_eq!(of(Algorithm::Md5), ok());
+    assert_eq!(of(Algorithm::Sha256), Verdict::Wrong { nonce_good: true });
 }
 
 #[test]

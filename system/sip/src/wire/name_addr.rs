@@ -252,6 +252,7 @@ mod tests {
         assert_eq!(n.display, "caller");
     }
 
+    //= RFC 3261 §20.10 type=test
     #[test]
     fn broken_values_are_blamed_at_their_place() {
         for (text, offset) in [

@@ -37,6 +37,7 @@ fn verdict(result: &Result<Message, Rejected>) -> String {
 }
 
 //= RFC 4475 §3 type=test
+//= RFC 4475 §3.1.2.18 type=test
 #[test]
 fn each_of_the_49_messages_gets_its_verdict() {
     let rows = rows();

@@ -17,6 +17,7 @@ fn a_malformed_request_is_answered_without_state_and_alike_each_time() {
     assert_eq!(b.ep.counters().rejected_answered, 2);
 }
 
+//= RFC 3261 §21.5.6 type=test
 #[test]
 fn another_version_gets_505() {
     let mut b = Bench::new();

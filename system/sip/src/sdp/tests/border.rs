@@ -61,6 +61,7 @@ proptest! {
     }
 }
 
+//= RFC 3605 §2.1 type=test
 #[test]
 fn codecs_ptime_and_event_numbers_stay_as_their_side_gave_them() {
     let from = offer(
@@ -88,6 +89,7 @@ fn ice_keys_and_bundles_end_at_the_border_and_their_streams_are_refused() {
     assert!(out.to_string().ends_with(want), "{out}");
 }
 
+//= RFC 3264 §8 type=test
 #[test]
 fn the_version_rises_only_when_the_description_changed() {
     let mut origin = OwnOrigin::new(u64::MAX);
@@ -113,6 +115,7 @@ fn the_old_hold_by_an_unspecified_address_crosses_as_sendonly() {
     assert_eq!(out.media[0].direction(&out), Direction::SendOnly);
 }
 
+//= RFC 4585 §4 type=test
 #[test]
 fn avpf_is_answered_as_avpf_though_the_callee_knows_only_avp() {
     let asked = offer("m=audio 4000 RTP/AVPF 0 8\r\nm=video 4002 RTP/AVP 96\r\n");

@@ -41,6 +41,7 @@ fn an_offer_is_declined_for_its_media_its_profile_or_its_codecs() {
     assert_eq!(verdict(events), Err(Refusal::NoCodec));
 }
 
+//= RFC 3264 §6.1 type=test
 #[test]
 fn a_service_answers_the_callers_first_common_codec_and_refuses_the_rest() {
     let asked = offer(

@@ -20,6 +20,7 @@ fn unknown_lines_and_attributes_survive() {
     assert_eq!(parsed(text).emit(), text.as_bytes());
 }
 
+//= RFC 8866 §5 type=test
 #[test]
 fn sloppy_phones_are_understood_and_answered_in_order() {
     let text = "v=0\no=phone 7 7 IN  IP4 10.0.0.1\nt=0 0\na=sendrecv\nc=IN IP4 10.0.0.1 \n\n\
@@ -30,6 +31,8 @@ fn sloppy_phones_are_understood_and_answered_in_order() {
     assert_eq!(parsed(text).media[0].ptime(), Some(30));
 }
 
+//= RFC 8866 §5 type=test
+//= RFC 8866 §5.1 type=test
 #[test]
 fn a_fault_names_the_octet_and_what_was_expected() {
     let bad = |text: &str| Session::parse(text.as_bytes()).expect_err("not a description");
@@ -39,6 +42,7 @@ fn a_fault_names_the_octet_and_what_was_expected() {
     assert_eq!(bad("v=0\r\ns=-\r\n").expected, "an o-line");
     assert_eq!(bad("v=0\r\no=- 1 1 IN IP4 h\r\nm=audio 70000 RTP/AVP 0\r\n").offset, 31);
     assert_eq!(bad("v=0\r\no=- 1 1 IN IP4 h\r\ns=a\rb\r\n").offset, 26);
+    assert_eq!(bad("v=0\r\no=- 1 1 IN IP4 h\r\ns=a\0b\r\n").offset, 26);
     assert_eq!(bad("v=0\r\nno\r\n").expected, "=");
     let head = "v=0\r\no=- 1 1 IN IP4 h\r\n".to_string();
     assert!(bad(&(head.clone() + &"m=audio 1 RTP/AVP 0\r\n".repeat(17))).too_much);

@@ -35,6 +35,7 @@ fn keep_alives_and_messages_come_out_in_order() {
     assert_eq!(frames(&single), want);
 }
 
+//= RFC 3261 §20.14 type=test
 #[test]
 fn a_stream_that_cannot_be_followed_says_why_once() {
     let no_length = b"OPTIONS sip:a@b SIP/2.0\r\nX: y\r\n\r\n";

@@ -72,6 +72,9 @@ fn a_message_freezes_as_its_bytes() {
 }
 
 /// Each line replaced, and what is said of it.
+//= RFC 3261 §8.1.1.5 type=test
+//= RFC 3261 §8.2.2.1 type=test
+//= RFC 3261 §18.3 type=test
 #[test]
 fn every_header_that_we_act_on_is_judged() {
     for (line, status) in [
@@ -109,6 +112,7 @@ fn every_header_that_we_act_on_is_judged() {
         ("CSeq: 314159 INVITE", "CSeq: 314159", Some(400)),
         ("CSeq: 314159 INVITE", "CSeq: 314159 INVITE x", Some(400)),
         ("CSeq: 314159 INVITE", "CSeq: 314159 invite", Some(400)),
+        ("CSeq: 314159 INVITE", "CSeq: 314159 BYE", Some(400)),
         ("a84b4c76e66710@pc33", "a b", Some(400)),
         ("a84b4c76e66710@pc33", "a@", Some(400)),
         ("a84b4c76e66710@pc33", "a@b@c", Some(400)),
@@ -130,6 +134,22 @@ fn every_header_that_we_act_on_is_judged() {
         assert!(INVITE.contains(from), "{from}");
         assert_eq!(verdict(&INVITE.replacen(from, to, 1)), status, "{from} -> {to}");
     }
+}
+
+//= RFC 3261 §18.3 type=test
+#[test]
+fn octets_beyond_the_announced_length_are_no_body() {
+    let m = parse(&INVITE.replace("Content-Length: 3", "Content-Length: 2")).expect("valid");
+    assert_eq!(m.body(), b"v=");
+    let m = parse(&INVITE.replace("Content-Length: 3\r\n", "")).expect("valid");
+    assert_eq!(m.body(), b"v=0", "without a length the body ends with the datagram");
+}
+
+//= RFC 3261 §7.5 type=test
+#[test]
+fn empty_lines_before_the_start_line_are_passed_over() {
+    let m = parse(&["\r\n\r\n", INVITE].concat()).expect("valid");
+    assert_eq!(m, parse(INVITE).expect("valid"));
 }
 
 #[test]
