@@ -9,7 +9,7 @@
 //!                 └───────────────────────┘ ──▶ poll_packet: what echo and tone send by the clock
 //! ```
 //! Map: [`command`] what the Node says and hears · [`slot`] packets and the socket trait ·
-//! [`latch`] who may speak · [`shard`] the machine · [`stream`] one port's state · [`ports`] the
+//! [`latch`] who may speak · [`shard`] the machine · `stream` one port's state · [`ports`] the
 //! Node's leases · [`echo`], [`tone`] services · [`g711`] the two laws · [`wire`] RFC 3550.
 //! Does not know: SIP, SDP, sockets, clocks. Missing: SRTP, ICE, jitter buffer, mixing (later).
 #![no_std]

@@ -9,7 +9,7 @@
 //! ```
 //! Law: one mutation, drain the outputs, read the deadline; one clock read per batch.
 //!
-//! Map: [`env`] surroundings · [`run`] the loop · [`inbox`] bounded queues before the Node ·
+//! Map: [`mod@env`] surroundings · [`run`] the loop · [`inbox`] bounded queues before the Node ·
 //! [`streams`] TCP with credits · [`media`] the workers · [`recorder`] at the Node's door ·
 //! [`ring`] its files · [`replay`] · [`flight`] saved recordings · [`storage`] the store's thread ·
 //! [`control`] the operator's socket · [`metrics`] · [`data`] the data directory · [`log`] ·

@@ -86,7 +86,7 @@ impl Endpoint {
         }
     }
 
-    /// Fires what is due, at most [`TIMEOUTS_PER_CALL`] transactions.
+    /// Fires what is due, at most `TIMEOUTS_PER_CALL` transactions.
     pub fn handle_timeout(&mut self, now: Now) {
         for _ in 0..TIMEOUTS_PER_CALL {
             let Some(id) = self.deadlines.pop_due(now.mono) else { break };
