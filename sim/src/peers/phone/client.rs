@@ -48,6 +48,21 @@ pub(super) struct Client {
 }
 
 impl Client {
+    fn new(branch: String, draft: Draft, to: SocketAddr, ends_at: Instant) -> Client {
+        Client {
+            branch,
+            draft,
+            bytes: Bytes::new(),
+            to,
+            state: State::Sent,
+            interval: T1,
+            again_at: None,
+            ends_at,
+            call: None,
+            tries: 0,
+            ack: None,
+        }
+    }
     pub fn due(&self) -> Option<Instant> {
         Some(self.again_at.map_or(self.ends_at, |at| at.min(self.ends_at)))
     }
@@ -120,28 +135,22 @@ impl Phone {
         tries: u8,
     ) {
         let branch = format!("z9hG4bK{}", self.token(cx));
-        let bytes = self.build(&branch, &draft);
-        let now = cx.now().mono;
-        self.transmit(cx, to, bytes.clone());
         if let (Some(at), "INVITE") = (call, draft.method.as_str())
             && let Some(call) = self.calls.get_mut(at)
         {
             call.invite_branch.clone_from(&branch);
             call.local_cseq = draft.cseq;
         }
-        self.clients.push(Client {
-            branch,
-            draft,
-            bytes,
-            to,
-            state: State::Sent,
-            interval: T1,
-            again_at: (!self.id.tcp).then_some(now + T1),
-            ends_at: now + TIMEOUT,
-            call,
-            tries,
-            ack: None,
-        });
+        let ends_at = cx.now().mono + TIMEOUT;
+        self.begin(cx, Client { call, tries, ..Client::new(branch, draft, to, ends_at) });
+    }
+
+    /// Sends a request, which is repeated where the transport may lose it.
+    fn begin(&mut self, cx: &mut Cx<'_>, mut client: Client) {
+        client.bytes = self.build(&client.branch, &client.draft);
+        client.again_at = (!self.id.tcp).then_some(cx.now().mono + T1);
+        self.transmit(cx, client.to, client.bytes.clone());
+        self.clients.push(client);
     }
 
     pub(super) fn client_timers(&mut self, cx: &mut Cx<'_>, now: Instant) {
@@ -174,21 +183,8 @@ impl Phone {
         draft.method = "CANCEL".to_owned();
         draft.body = None;
         draft.headers.clear();
-        let bytes = self.build(&branch, &draft);
-        self.transmit(cx, to, bytes.clone());
-        self.clients.push(Client {
-            branch,
-            draft,
-            bytes,
-            to,
-            state: State::Sent,
-            interval: T1,
-            again_at: (!self.id.tcp).then_some(now + T1),
-            ends_at: now + TIMEOUT,
-            call: Some(call),
-            tries: 0,
-            ack: None,
-        });
+        let cancel = Client::new(branch, draft, to, now + TIMEOUT);
+        self.begin(cx, Client { call: Some(call), ..cancel });
     }
 
     pub(super) fn response_came(&mut self, cx: &mut Cx<'_>, seen: Seen) {
