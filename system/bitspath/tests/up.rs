@@ -1,8 +1,9 @@
 //! The binaries as a person uses them: first start, an answer, a recording, a replay, the end.
 use std::io::{BufRead, BufReader};
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 const BITSPATH: &str = env!("CARGO_BIN_EXE_bitspath");
@@ -29,9 +30,21 @@ fn scratch(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("bitspath-{name}-{}", std::process::id())).join(long)
 }
 
-/// Ports of this test: others run at the same time.
+/// The n-th port of this test, above a base that nobody listens on: others run at the same time.
+/// All of them, and those of the media above, lie below the ports that the system hands out.
 fn port(n: u16) -> u16 {
-    34_000 + (std::process::id() % 500) as u16 * 20 + n
+    static BASE: OnceLock<u16> = OnceLock::new();
+    let is_free = |p: u16| {
+        let (udp, tcp) = (UdpSocket::bind(("127.0.0.1", p)), TcpListener::bind(("127.0.0.1", p)));
+        udp.is_ok() && tcp.is_ok()
+    };
+    let from = (std::process::id() % 500) as u16;
+    let mut bases = (0..500).map(|k| 12_000 + (from + k) % 500 * 20);
+    let base = BASE.get_or_init(|| {
+        let base = bases.find(|base| (0..20).all(|n| is_free(base + n)));
+        base.unwrap_or_else(|| panic!("no 20 ports are free"))
+    });
+    base + n
 }
 
 fn run(program: &str, args: &[&str], data: &Path) -> Output {
