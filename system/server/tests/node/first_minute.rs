@@ -101,6 +101,8 @@ fn a_body_of_another_kind_is_refused_with_what_we_read() {
     let zipped = "Content-Type: application/sdp\r\nContent-Encoding: gzip\r\n";
     let answer = ask("INVITE", "sip:600@example.com", zipped, "x");
     assert_eq!((code(&answer), answer.header(HeaderName::AcceptEncoding)), (415, Some("identity")));
+    let optional = "Content-Type: text/plain\r\nContent-Disposition: x; handling=optional\r\n";
+    assert_eq!(code(&ask("INVITE", "sip:9999@example.com", optional, "hello")), 404);
     let picky = "Content-Type: application/sdp\r\nAccept: text/plain\r\n";
     assert_eq!(code(&ask("INVITE", "sip:600@example.com", picky, SDP)), 406);
 }
@@ -131,6 +133,8 @@ fn no_hops_left_is_483_but_not_for_what_ends_here() {
     assert_eq!(zero("INVITE", "sip:600@example.com"), 483);
     assert_eq!(zero("OPTIONS", "sip:600@example.com"), 483);
     assert_eq!(zero("OPTIONS", "sip:example.com"), 200);
+    let register = zero("REGISTER", "sip:example.com");
+    assert!(register != 483 && register != 0, "{register}");
 }
 
 #[test]
