@@ -150,7 +150,9 @@ struct Ports {
     first: u16,
     count: u32,
     next: u32,
-    /// No port was free: not tried again before; never when all are bound.
+    /// Ports in a row that belonged to somebody else.
+    misses: u32,
+    /// No port of the range was free: not tried again before; never when all are bound.
     not_before: Instant,
 }
 
@@ -171,6 +173,7 @@ impl Ports {
             first,
             count: pairs,
             next,
+            misses: 0,
             not_before: Instant(0),
         }
     }
@@ -336,10 +339,11 @@ impl Worker {
             match self.net.bind(self.cfg.ip, port.0) {
                 Ok(()) => {
                     self.ports.set(port, PortState::Spare);
+                    self.ports.misses = 0;
                     ports.push(port);
                 }
-                // Somebody else's port.
-                Err(e) if e.kind() == ErrorKind::AddrInUse => {}
+                // Somebody else's port; another server's may lie in one long row.
+                Err(e) if e.kind() == ErrorKind::AddrInUse => self.ports.misses += 1,
                 Err(e) => {
                     trouble = Some(e);
                     break;
@@ -351,7 +355,8 @@ impl Worker {
         }
         if self.ports.state.len() >= self.ports.count as usize {
             self.ports.not_before = Instant(u64::MAX);
-        } else if ports.is_empty() || trouble.is_some() {
+        } else if self.ports.misses >= self.ports.count || trouble.is_some() {
+            self.ports.misses = 0;
             self.ports.not_before = now + BIND_RETRY;
         }
         if !ports.is_empty() {
