@@ -33,7 +33,7 @@ fn dial(phone: &mut Baresip, pbx: &Pbx, number: &str) -> Result<(), String> {
 /// recording replays with every hash equal.
 pub fn two_phones_talk() -> Result<(), String> {
     let mut pbx = Pbx::start("talk", &[])?;
-    let filter = format!("udp and portrange {}-{}", pbx.port, pbx.port + 200);
+    let filter = format!("udp and portrange {}-{}", pbx.port, pbx.port + 10_099);
     let capture = Capture::start(&pbx.dir.join("talk.pcapng"), &filter)?;
     let mut alice = phone(&pbx, "1001", ALICE, ALICE_HZ, "udp")?;
     let mut bob = phone(&pbx, "1002", BOB, BOB_HZ, "udp")?;

@@ -1,9 +1,8 @@
 //! RTCP, RFC 3550 §6: compound packets with the validity checks of §A.2.
 //! Owns: SR, RR, SDES, BYE, APP; other types (RFC 4585 feedback, RFC 3611 XR) survive as they are.
-//! Does not know: report intervals, streams. Missing: reduced-size packets (RFC 5506), which must
-//! be negotiated and are not.
+//! Does not know: report intervals, streams, whether reduced size (RFC 5506) was negotiated.
 //!
-//!   compound = (SR | RR) , { SR | RR | SDES | BYE | APP | other }      lengths sum to the datagram
+//!   compound = any , { SR | RR | SDES | BYE | APP | other }      lengths sum to the datagram
 //!   |V=2|P|  count  |      PT       |   length in words less one    |
 use super::{Error, Ssrc, Writer, be16, be32, be64, expected};
 use crate::wire::RtpTime;
@@ -14,6 +13,8 @@ pub const RR: u8 = 201;
 pub const SDES: u8 = 202;
 pub const BYE: u8 = 203;
 pub const APP: u8 = 204;
+/// Payload-specific feedback, RFC 4585 §6.3: the last type that is RTCP.
+pub const PSFB: u8 = 206;
 
 /// A datagram that has passed the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,13 +72,14 @@ pub struct Report {
 impl<'a> Compound<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Compound<'a>, Error> {
         //= RFC 3550 §A.2
-        // The first is SR or RR without padding, all are version 2, the lengths sum up exactly;
-        // padding may be only on the last.
+        // The first is unpadded, all are version 2, the lengths sum up exactly; padding may be
+        // only on the last. RFC 5506 §3.4.1 lets a compound begin with any packet, and phones do
+        // so (baresip opens its RTCP path with an APP).
         match bytes.first_chunk() {
             None => return expected(bytes.len(), "4 octets of header"),
             Some([b0, _]) if b0 & 0xe0 != 0x80 => return expected(0, "version 2, no padding"),
-            Some([_, SR | RR]) => {}
-            Some(_) => return expected(1, "a sender or receiver report first"),
+            Some([_, SR..=PSFB]) => {}
+            Some(_) => return expected(1, "an RTCP packet type, 200 to 206"),
         }
         let Some(ssrc) = be32(bytes, 4) else { return expected(bytes.len(), "a source") };
         let mut at = 0;
@@ -351,9 +353,13 @@ mod tests {
 
     //= RFC 3550 §A.2 type=test
     #[test]
-    fn a_compound_must_begin_with_a_report_and_pad_only_at_its_end() {
+    fn a_compound_must_begin_with_rtcp_and_pad_only_at_its_end() {
         let bye = [0x81, BYE, 0, 1, 0, 0, 0, 1];
-        assert_eq!(Compound::parse(&bye).expect_err("no report").offset, 1);
+        assert!(Compound::parse(&bye).is_ok(), "reduced size");
+        for other in [SR - 1, PSFB + 1] {
+            let stray = [0x81, other, 0, 1, 0, 0, 0, 1];
+            assert_eq!(Compound::parse(&stray).expect_err("not RTCP").offset, 1);
+        }
         let padded_first = [0xa0, RR, 0, 1, 0, 0, 0, 4, 0x80, RR, 0, 1, 0, 0, 0, 1];
         assert_eq!(Compound::parse(&padded_first).expect_err("padding").offset, 0);
         let padded_last = [0x80, RR, 0, 1, 0, 0, 0, 1, 0xa0, BYE, 0, 1, 0, 0, 0, 4];
