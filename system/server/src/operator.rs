@@ -126,6 +126,8 @@ impl Live {
     pub fn stop_when_empty(&mut self, now: Now) {
         let idle = self.calls.is_empty() && self.records.pending() == 0;
         if !self.drain.wants_to_stop() || !idle {
+            // Resumed, or busy again: a deadline left behind would be due for ever.
+            self.drain_until = None;
             return;
         }
         let until = *self.drain_until.get_or_insert(now.mono + LAST_ANSWERS);

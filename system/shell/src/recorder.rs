@@ -49,6 +49,8 @@ pub struct Recorder {
     /// Octets of the open segment.
     segment_bytes: u64,
     segment_bytes_max: u64,
+    /// Octets after the checkpoint that end the present segment.
+    segment_bytes_due: u64,
     /// What the channel had no room for, in order; at most a batch, a gap and a beginning.
     stalled: VecDeque<Job>,
     to: SyncSender<Job>,
@@ -81,6 +83,7 @@ impl Recorder {
             state: State::On,
             segment_bytes: 0,
             segment_bytes_max: bounds.segment_bytes,
+            segment_bytes_due: bounds.segment_bytes,
             stalled: VecDeque::new(),
             to,
             writer,
@@ -98,7 +101,10 @@ impl Recorder {
         self.encoder.begin(&self.header, checkpoint);
         self.header.segment += 1;
         let bytes = self.encoder.take();
-        self.segment_bytes = bytes.len() as u64;
+        // Only what comes after the checkpoint fills a segment, and a large checkpoint asks for a
+        // long one: freezing costs the signalling thread at most a fixed share of its recording.
+        self.segment_bytes = 0;
+        self.segment_bytes_due = self.segment_bytes_max.max(4 * bytes.len() as u64);
         self.failed.store(false, Ordering::Relaxed);
         self.state = State::On;
         self.send(Job::Begin(bytes));
@@ -162,7 +168,7 @@ impl Recorder {
         } else if self.encoder.len() > BEHIND_BYTES_MAX {
             self.lose(now);
         }
-        self.stalled.is_empty() && self.segment_bytes >= self.segment_bytes_max
+        self.stalled.is_empty() && self.segment_bytes >= self.segment_bytes_due
     }
 
     /// Frames that came to the door since the start.

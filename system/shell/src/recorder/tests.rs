@@ -175,6 +175,7 @@ fn a_slow_disk_gives_a_gap_and_a_new_checkpoint_and_both_sides_replay() {
         state: State::On,
         segment_bytes: 0,
         segment_bytes_max: 1 << 30,
+        segment_bytes_due: 1 << 30,
         stalled: VecDeque::new(),
         to,
         writer: std::thread::Builder::new().spawn(|| {}).expect("a thread"),
