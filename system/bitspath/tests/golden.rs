@@ -1,4 +1,5 @@
 //! The captures under `pcaps/` decode to the text that lies beside them.
+#![allow(clippy::expect_used, reason = "a test may fail on the spot")]
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
